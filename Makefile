@@ -1,0 +1,61 @@
+# Everything runs from .venv, which is made here with nothing but python3, its venv module, pip and make.
+
+PYTHON ?= python3
+BIN := .venv/bin
+READY := .venv/ready
+ARGS ?=
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test check bench up lock clean
+
+help:
+	@echo "make demo    the permit log, appended and read back on a real Kafka and Postgres"
+	@echo "make test    all tests (ARGS='-k name' for some)"
+	@echo "make check   lint, formatting, types, imports"
+	@echo "make bench   the append benchmark"
+	@echo "make up      Kafka, Postgres and a projector in the foreground, until Ctrl-C"
+	@echo "make lock    renew requirements.lock from pyproject.toml"
+	@echo "make clean   remove .venv, the data in .aion and all caches"
+
+demo: $(READY)
+	$(BIN)/python examples/permits/demo.py $(ARGS)
+
+test: $(READY)
+	$(BIN)/python -m pytest $(ARGS)
+
+check: $(READY)
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/basedpyright
+	$(BIN)/lint-imports
+
+bench: $(READY)
+	$(BIN)/python benchmarks/append.py $(ARGS)
+
+up: $(READY)
+	$(BIN)/aion-store up $(ARGS)
+
+lock: $(READY)
+	$(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --all-extras --group dev \
+		--generate-hashes --no-emit-index-url --custom-compile-command "make lock" \
+		--output-file requirements.lock pyproject.toml
+
+clean:
+	@if [ -e .aion/stack.lock ] && command -v flock > /dev/null && ! flock --nonblock .aion/stack.lock true; then \
+		echo "The servers of .aion are running: stop the process that holds them (see .aion/stack.lock) first." >&2; \
+		exit 1; \
+	fi
+	rm -rf .venv .aion .pytest_cache .ruff_cache .import_linter_cache .hypothesis .benchmarks build dist
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(READY): requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+		echo "aion-store needs Python 3.11 or newer; $(PYTHON) is $$($(PYTHON) --version 2>&1)." \
+			"Install a newer one and name it: make PYTHON=python3.12 ..." >&2; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' || { \
+		echo "$(PYTHON) has no venv module. Install it (on Debian and Ubuntu the package python3-venv)." >&2; exit 1; }
+	rm -f $(READY)
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	touch $(READY)

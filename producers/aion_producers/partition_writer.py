@@ -1,0 +1,291 @@
+"""The thread that writes one partition: takes what is queued, decides, commits it in one transaction, answers.
+
+It is owner from its first write on, until it is fenced or closed. Rules live in `heads`, `staging` and `replay`, what
+Kafka's errors mean in `transaction`; here is only the order of things.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import Executor
+
+from aion_producers.cold_heads import ColdHeads, LookedUp
+from aion_producers.heads import Heads
+from aion_producers.inbox import Inbox
+from aion_producers.replay import Replay
+from aion_producers.stability import StableEnds
+from aion_producers.staging import Group, LogPlace, stage
+from aion_producers.take_over import (
+    Bookmark,
+    DeposedError,
+    PartitionLog,
+    Tenure,
+    read_to_end,
+    take_over,
+)
+from aion_producers.transaction import BrokenTransactionError, Fate
+from aion_producers.write import Answer, Write
+from aion_store.errors import (
+    InvalidAppendError,
+    NotOwnerError,
+    SchemaMismatchError,
+    StoreError,
+    UnavailableError,
+)
+from aion_store.log.record import noop_record
+from aion_store.projected import ProjectedHeads
+
+_LOG = logging.getLogger(__name__)
+_MANY = 1_000_000
+
+
+class PartitionWriter:
+    """Run `run` on a thread of its own: it returns when the inbox is closed, or when it can't write any more."""
+
+    def __init__(
+        self,
+        log: PartitionLog,
+        inbox: Inbox[LookedUp],
+        projected: ProjectedHeads,
+        helpers: Executor,
+        stable: StableEnds,
+        answer: Callable[[list[Answer]], None],
+    ) -> None:
+        self._log, self._inbox, self._projected, self._stable, self._answer = log, inbox, projected, stable, answer
+        settings = log.settings
+        self._settings = settings
+        self._cold = ColdHeads(log.name, projected, helpers, inbox, settings.pause_s, settings.max_heads)
+        self._heads = Heads(0, settings.max_heads, settings.max_recent)
+        self._tenure: Tenure | None = None
+        self._own_take_over: str | None = None
+        self._bookmark: Bookmark | None = None
+        self._place = LogPlace(0, b"")
+        self._singly = 0
+        self._end_confirmed = True
+        self._committed_at = 0.0
+        self._hanging_since: float | None = None
+
+    def run(self) -> None:
+        """Write until closed, deposed, or faced with a log or tables that contradict what this version expects."""
+        try:
+            while not self._inbox.closing and self._step():
+                pass
+        except StoreError as error:
+            failure = error
+            self._refuse(lambda _: failure)
+        except Exception as error:  # noqa: BLE001 - a thread that ends must leave no caller waiting
+            _LOG.exception("the writer of %s partition %s ended", self._log.topic.name, self._log.partition)
+            reason = f"its thread ended ({error}); open the store again"
+            self._refuse(lambda _: UnavailableError("The writer", reason))
+        finally:
+            if self._tenure is not None:
+                self._tenure.close()
+
+    def _step(self) -> bool:
+        """One round; False when there will be no other."""
+        if self._tenure is None and self._own(()) is None:
+            return False
+        settings = self._settings
+        max_writes = 1 if self._singly else _MANY
+        taken = self._inbox.take(
+            max_writes, settings.max_transaction_records, settings.max_transaction_bytes, self._wait_s()
+        )
+        for note in taken.notes:
+            ready, answers = self._cold.take_in(note, self._heads)
+            self._inbox.put_back(ready)
+            if answers:
+                self._answer(answers)
+        if taken.writes and self._tenure is not None and self._tenure.is_suspect():
+            self._inbox.put_back(taken.writes)
+            self._leave_tenure()
+            more = True
+        elif taken.writes:
+            self._singly = max(0, self._singly - len(taken.writes))
+            more = self._write(taken.writes)
+        else:
+            more = taken.notes or self._check_end()
+        self._cold.ask(self._heads)
+        return bool(more)
+
+    def _wait_s(self) -> float | None:
+        waits = [self._cold.wait_s(self._heads)]
+        if not self._end_confirmed:
+            waits.append(max(0.0, self._committed_at + self._settings.idle_check_s - time.monotonic()))
+        return min((wait for wait in waits if wait is not None), default=None)
+
+    def _write(self, writes: Sequence[Write]) -> bool:
+        """Decide about the writes and commit what is to be written; False when this writer is done."""
+        before, name = self._place, self._log.name
+        group = stage(writes, self._heads, name, before)
+        for write in group.cold:
+            self._cold.park(write)
+        for write, found in group.history:
+            self._cold.park_for_history(write, found)
+        if group.at_once:
+            self._answer(group.at_once)
+        return not group.needs_commit or self._commit(writes, group)
+
+    def _commit(self, writes: Sequence[Write], group: Group) -> bool:
+        tenure = self._tenure
+        if tenure is None:
+            raise RuntimeError("only an owner commits")
+        try:
+            offset = tenure.commit(group.records or [noop_record()], self._give_up)
+        except BrokenTransactionError as error:
+            _LOG.warning("%s partition %s: %s", self._log.topic.name, self._log.partition, error)
+            return self._recover(writes, group, error)
+        self._heads.commit()
+        if offset is not None:
+            self._bookmark = Bookmark(offset, self._place)
+        self._place = group.place
+        self._answer(group.answers(self._log.name))
+        self._end_confirmed, self._committed_at = False, time.monotonic()
+        return True
+
+    def _recover(self, writes: Iterable[Write], group: Group, error: BrokenTransactionError) -> bool:
+        """After a broken transaction: learn from the log what became of it, answer, and go on with the rest."""
+        self._heads.roll_back()
+        self._leave_tenure()
+        open_writes = set(group.in_transaction())
+        if error.fate is Fate.REFUSED:
+            if len(group.admitted) == 1:
+                offender = group.admitted[0][0]
+                self._answer([(offender, _refused(offender, self._log, error.reason))])
+                open_writes.discard(offender)
+            self._singly = len(open_writes)
+        unsettled = [write for write in writes if write in open_writes]
+        if error.fate is Fate.FENCED and self._is_deposed(unsettled):
+            return False
+        replay = self._own(unsettled)
+        if replay is None:
+            return False
+        name, found = self._log.name, replay.found
+        self._answer([(write, name.token(ordinal)) for write, ordinal in found.items()])
+        self._inbox.put_back([write for write in unsettled if write not in found])
+        return True
+
+    def _own(self, unsettled: Sequence[Write]) -> Replay | None:
+        """Take over, as often as it takes; None when another writer did, or when the store closes."""
+        while not self._give_up():
+            try:
+                replay = self._take_over(unsettled)
+            except UnavailableError as error:
+                self._inbox.trouble = error
+                self._inbox.pause(self._settings.pause_s)
+            except DeposedError:
+                if self._is_deposed(unsettled):
+                    return None
+            else:
+                self._inbox.trouble = None
+                return replay
+        return None
+
+    def _take_over(self, unsettled: Sequence[Write]) -> Replay:
+        log = self._log
+        bookmark = self._bookmark or self._first_bookmark()
+        tenure = take_over(log, self._give_up)
+        replay = Replay(log.partition, self._heads, bookmark.place, unsettled)
+        try:
+            position = read_to_end(log, bookmark.position, replay, self._give_up)
+        except BaseException:
+            tenure.abandon()
+            raise
+        if replay.inside_append:
+            tenure.abandon()
+            raise DeposedError("someone writes after the barriers")
+        self._tenure, self._own_take_over = tenure, tenure.takeover
+        self._bookmark, self._place = Bookmark(position, replay.place), replay.place
+        self._end_confirmed, self._committed_at = False, time.monotonic()
+        return replay
+
+    def _first_bookmark(self) -> Bookmark:
+        """Where the tables end; what lies before is looked up there when it is needed."""
+        log = self._log
+        checkpoint = self._projected.checkpoint(log.log, log.partition)
+        if checkpoint.topic_id != log.topic.topic_id:
+            subject = f"The tables' checkpoint of {log.topic.name} partition {log.partition}"
+            raise SchemaMismatchError(f"topic id {log.topic.topic_id}", checkpoint.topic_id, subject)
+        self._heads = Heads(checkpoint.ordinal, self._settings.max_heads, self._settings.max_recent)
+        return Bookmark(checkpoint.position, LogPlace(checkpoint.ordinal, checkpoint.chain))
+
+    def _is_deposed(self, unsettled: Sequence[Write]) -> bool:
+        """After having been fenced: whether another writer took over; then everyone has an answer.
+
+        Nothing is initialised meanwhile. Both barriers of the other's take-over decide what was in flight: what they
+        follow is a success, the rest can't come any more.
+        """
+        log, bookmark = self._log, self._bookmark
+        if bookmark is None:
+            self._depose(unsettled, {})
+            return True
+        deadline = time.monotonic() + self._settings.fenced_wait_s
+        while not self._give_up():
+            replay = Replay(log.partition, Heads(0, 1, 1), bookmark.place, unsettled)
+            try:
+                read_to_end(log, bookmark.position, replay, self._give_up)
+            except UnavailableError as error:
+                self._inbox.trouble = error
+            else:
+                if replay.take_overs - {self._own_take_over}:
+                    self._depose(unsettled, replay.found)
+                    return True
+                if time.monotonic() >= deadline:
+                    return False
+            self._inbox.pause(self._settings.pause_s)
+        return True
+
+    def _depose(self, unsettled: Iterable[Write], found: Mapping[Write, int]) -> None:
+        """Tell everyone that another process writes this partition now."""
+        partition, name = self._log.partition, self._log.name
+
+        def refusal(_: Write) -> StoreError:
+            return NotOwnerError(partition, None)
+
+        _LOG.warning("%s partition %s is written by another process now", self._log.topic.name, partition)
+        self._refuse(refusal)
+        self._answer([(w, name.token(found[w]) if w in found else refusal(w)) for w in unsettled])
+
+    def _check_end(self) -> bool:
+        """When idle: see to it that readers can reach the end; False when this writer is done."""
+        now = time.monotonic()
+        if self._end_confirmed or now < self._committed_at + self._settings.idle_check_s:
+            return True
+        try:
+            ends = self._stable.ends(self._log.topic.name, self._log.partition, self._settings.idle_check_s)
+        except UnavailableError:
+            self._committed_at = now
+            return True
+        if ends.stable >= ends.high:
+            self._end_confirmed, self._hanging_since = True, None
+            return True
+        self._hanging_since = self._hanging_since or now
+        if now < self._hanging_since + self._settings.hanging_s:
+            self._committed_at = now
+            return True
+        _LOG.warning("%s partition %s hangs at %s", self._log.topic.name, self._log.partition, ends.stable)
+        self._hanging_since = None
+        if not self._commit((), Group(self._place, fresh=True)):
+            return False
+        self._leave_tenure()
+        return True
+
+    def _refuse(self, refusal: Callable[[Write], StoreError]) -> None:
+        waiting = [*self._inbox.refuse(refusal), *self._cold.release()]
+        self._answer([(write, refusal(write)) for write in waiting])
+
+    def _leave_tenure(self) -> None:
+        if self._tenure is not None:
+            self._tenure.abandon()
+            self._tenure = None
+
+    def _give_up(self) -> bool:
+        return self._inbox.closing
+
+
+def _refused(write: Write, log: PartitionLog, reason: str) -> StoreError:
+    text = f"Kafka won't take its record ({reason}): is {log.topic.name}'s max.message.bytes lower than it was?"
+    if write.workflow_id is not None:
+        return InvalidAppendError(write.workflow_id, text)
+    return SchemaMismatchError("a topic that takes every record within the limits", reason, f"Topic {log.topic.name}")

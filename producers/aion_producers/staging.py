@@ -1,0 +1,124 @@
+"""What a group of writes becomes: records for one transaction, and answers with what each rests on. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import NamedTuple, assert_never
+
+from aion_producers.heads import Admit, AskHistory, Cold, Confirm, Heads, RecentAppend, Refuse, Rest
+from aion_producers.write import Answer, Write
+from aion_store.append_rules import PreparedAppend
+from aion_store.errors import StoreError
+from aion_store.log.record import WireRecord, frame_append, frame_record
+from aion_store.model.consistency import ConsistencyToken
+
+
+class LogPlace(NamedTuple):
+    """The end of a partition's records: the last ordinal (0 before the first) and its chain."""
+
+    ordinal: int
+    chain: bytes
+
+
+class PartitionName(NamedTuple):
+    """What tokens name beside the ordinal."""
+
+    topic_id: str
+    partition: int
+
+    def token(self, ordinal: int) -> ConsistencyToken:
+        """The token of a point in this partition."""
+        return ConsistencyToken(self.topic_id, self.partition, ordinal)
+
+
+@dataclass(slots=True)
+class Group:
+    """What was decided about some writes, and the end of the log once the records are committed.
+
+    `admitted` have their records among `records`, with the ordinal of the last. `at_commit` are answers that wait for
+    this very transaction; `at_once` are true already. `cold` need their heads, `history` (with the head found) the
+    stored events. `fresh`: an answer needs a commit even if there is no record to write.
+    """
+
+    place: LogPlace
+    records: list[WireRecord] = field(default_factory=list[WireRecord])
+    admitted: list[tuple[Write, int]] = field(default_factory=list[tuple[Write, int]])
+    at_commit: list[Answer] = field(default_factory=list[Answer])
+    at_once: list[Answer] = field(default_factory=list[Answer])
+    cold: list[Write] = field(default_factory=list[Write])
+    history: list[tuple[Write, int]] = field(default_factory=list[tuple[Write, int]])
+    fresh: bool = False
+
+    @property
+    def needs_commit(self) -> bool:
+        """Whether there is a transaction to be made of it."""
+        return self.fresh or bool(self.records)
+
+    def answers(self, name: PartitionName) -> list[Answer]:
+        """What everyone in the transaction is told once it is committed."""
+        return [(write, name.token(ordinal)) for write, ordinal in self.admitted] + self.at_commit
+
+    def in_transaction(self) -> list[Write]:
+        """Everyone whose answer hangs on the transaction, in no certain order."""
+        return [write for write, _ in self.admitted] + [write for write, _ in self.at_commit]
+
+
+def stage(writes: Iterable[Write], heads: Heads, name: PartitionName, place: LogPlace) -> Group:
+    """Decide about writes in their order, each on top of those before it; `heads` keeps what is staged."""
+    group = Group(place)
+    for write in writes:
+        append = write.append
+        if append is None:
+            _add_draft(group, write)
+            continue
+        key = write.key or b""
+        decision = heads.decide(append, key, repeatable=write.repeatable)
+        match decision:
+            case Admit():
+                _add_events(group, write, append, key, heads)
+            case Cold():
+                group.cold.append(write)
+            case AskHistory(found):
+                group.history.append((write, found))
+            case Refuse(error, rest):
+                _add_answer(group, write, error, rest)
+            case Confirm(ordinal, rest):
+                point = group.place.ordinal if ordinal is None else ordinal
+                _add_answer(group, write, name.token(point), rest)
+            case _:
+                assert_never(decision)
+    return group
+
+
+def _add_events(group: Group, write: Write, append: PreparedAppend, key: bytes, heads: Heads) -> None:
+    ordinal, previous = group.place
+    records, chain = frame_append(key, append.events, append.append_id, ordinal + 1, previous)
+    count = len(records)
+    group.records += records
+    group.place = LogPlace(ordinal + count, chain)
+    group.admitted.append((write, ordinal + count))
+    heads.stage(key, RecentAppend(append.expected_seq, append.append_id, count, ordinal + 1, previous, chain))
+
+
+def _add_draft(group: Group, write: Write) -> None:
+    if write.draft is None:
+        raise TypeError("a write has events or a draft")
+    ordinal = group.place.ordinal + 1
+    record, chain = frame_record(write.draft, write.append_id, 1, 1, ordinal, group.place.chain)
+    group.records.append(record)
+    group.place = LogPlace(ordinal, chain)
+    group.admitted.append((write, ordinal))
+
+
+def _add_answer(group: Group, write: Write, answer: ConsistencyToken | StoreError, rest: Rest) -> None:
+    match rest:
+        case Rest.COMMITTED:
+            group.at_once.append((write, answer))
+        case Rest.IN_FLIGHT:
+            group.at_commit.append((write, answer))
+        case Rest.FRESH:
+            group.at_commit.append((write, answer))
+            group.fresh = True
+        case _:
+            assert_never(rest)

@@ -1,0 +1,217 @@
+"""The event loop's side of a partition: which writes are unanswered, the bounds on them, and their deadlines.
+
+Everything here runs on the loop's thread. A caller is answered at its deadline whatever the partition's thread does.
+A full partition makes callers wait; when there is room again, workflows take turns, so that none keeps others out.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import OrderedDict
+from collections.abc import Sequence
+from typing import Any, TypeAlias
+
+from aion_producers.inbox import Inbox
+from aion_producers.write import Answer, Write
+from aion_store.errors import StoreError, UnavailableError
+from aion_store.model.consistency import ConsistencyToken
+
+_SWEEP_S = 0.02
+"""Deadlines are kept to this, so that many of them cost one look."""
+_NEVER = float("inf")
+
+
+_Line: TypeAlias = OrderedDict[Write, asyncio.Future[None]]
+"""Writes of one workflow that aren't accepted yet, and what their callers wait on."""
+
+
+class Submissions:
+    """Accepts writes for one partition's inbox and answers their callers."""
+
+    def __init__(self, inbox: Inbox[Any], max_writes: int, max_bytes: int) -> None:
+        self._inbox, self._max_writes, self._max_bytes = inbox, max_writes, max_bytes
+        self._loop = asyncio.get_running_loop()
+        self._unanswered: set[Write] = set()
+        self._size_bytes = 0
+        self._waiting: OrderedDict[bytes | None, _Line] = OrderedDict()
+        self._sweep_at = _NEVER
+        self._timer: asyncio.TimerHandle | None = None
+        self._idle = asyncio.Event()
+        self._idle.set()
+
+    async def submit(self, write: Write, timeout_s: float) -> ConsistencyToken:
+        """Hand the write in and wait for its answer, at most `timeout_s` seconds."""
+        await self._hand_in(write, self._deadline(timeout_s))
+        try:
+            return await write.future
+        finally:
+            self._release(write)
+
+    async def submit_many(self, writes: Sequence[Write], timeout_s: float) -> list[ConsistencyToken | StoreError]:
+        """Hand the writes in, in their order, as there is room; the answer of each, within `timeout_s` for all."""
+        deadline = self._deadline(timeout_s)
+        answers: list[ConsistencyToken | StoreError] = []
+        handed_in = 0
+        try:
+            for write in writes:
+                try:
+                    await self._hand_in(write, deadline)
+                except StoreError as error:
+                    write.future.set_exception(error)
+                handed_in += 1
+            for write in writes:
+                try:
+                    answers.append(await write.future)
+                except StoreError as error:
+                    answers.append(error)
+        finally:
+            for write in writes[:handed_in]:
+                write.future.cancel()
+                self._release(write)
+        return answers
+
+    def settle(self, answers: list[Answer]) -> None:
+        """Give callers their answers; who has one, or has gone, gets no other."""
+        for write, answer in answers:
+            future = write.future
+            if not future.done():
+                if isinstance(answer, ConsistencyToken):
+                    future.set_result(answer)
+                else:
+                    future.set_exception(answer)
+            self._release(write)
+
+    async def drained(self) -> None:
+        """Returns when nobody waits any more."""
+        while self._unanswered or self._waiting:
+            self._idle.clear()
+            await self._idle.wait()
+
+    def give_up(self, reason: str) -> None:
+        """Answer everyone who still waits: UnavailableError, or OutcomeUnknownError for what is in flight."""
+        for write in list(self._unanswered):
+            self._expire(write, reason)
+        for line in self._waiting.values():
+            for write, room in line.items():
+                if not room.done():
+                    room.set_exception(_unavailable(write, reason))
+        if self._timer is not None:
+            self._timer.cancel()
+
+    def _deadline(self, timeout_s: float) -> float:
+        now = self._loop.time()
+        deadline = now + timeout_s
+        if deadline < self._sweep_at:
+            self._sweep_by(deadline, now)
+        return deadline
+
+    async def _hand_in(self, write: Write, deadline: float) -> None:
+        """Returns once the write is in the inbox. Raises UnavailableError when there was no room by its deadline."""
+        write.deadline, write.future = deadline, self._loop.create_future()
+        if self._waiting or not self._fits(write):
+            await self._wait_for_room(write)
+        else:
+            self._accept(write)
+        try:
+            self._inbox.put(write)
+        except StoreError:
+            self._release(write)
+            raise
+
+    def _fits(self, write: Write) -> bool:
+        unanswered = len(self._unanswered)
+        if not unanswered:
+            return True
+        return unanswered < self._max_writes and self._size_bytes + write.size_bytes <= self._max_bytes
+
+    def _accept(self, write: Write) -> None:
+        self._unanswered.add(write)
+        self._size_bytes += write.size_bytes
+
+    def _release(self, write: Write) -> None:
+        """The write counts no more; again is no error."""
+        if write not in self._unanswered:
+            return
+        self._unanswered.remove(write)
+        self._size_bytes -= write.size_bytes
+        if self._waiting:
+            self._let_in()
+        if not self._unanswered:
+            self._idle.set()
+
+    async def _wait_for_room(self, write: Write) -> None:
+        """Returns once the write is accepted: in the order of the calls of its workflow, and in that one's turn."""
+        room: asyncio.Future[None] = self._loop.create_future()
+        line = self._waiting.setdefault(write.key, OrderedDict())
+        line[write] = room
+        try:
+            await room
+        except BaseException:
+            self._leave_line(write, line)
+            self._release(write)
+            self._let_in()
+            if not self._unanswered:
+                self._idle.set()
+            raise
+
+    def _leave_line(self, write: Write, line: _Line) -> None:
+        line.pop(write, None)
+        if not line and self._waiting.get(write.key) is line:
+            del self._waiting[write.key]
+
+    def _let_in(self) -> None:
+        """Accept waiting writes while there is room, one per workflow in turn."""
+        while self._waiting:
+            key, line = next(iter(self._waiting.items()))
+            write, room = next(iter(line.items()))
+            if not room.done():
+                if not self._fits(write):
+                    return
+                self._accept(write)
+                room.set_result(None)
+            self._leave_line(write, line)
+            if line:
+                self._waiting.move_to_end(key)
+
+    def _sweep_by(self, deadline: float, now: float) -> None:
+        self._sweep_at = max(deadline, now + _SWEEP_S)
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer = self._loop.call_at(self._sweep_at, self._sweep)
+
+    def _sweep(self) -> None:
+        now, nearest = self._loop.time(), _NEVER
+        for write in list(self._unanswered):
+            if write.deadline > now:
+                nearest = min(nearest, write.deadline)
+            else:
+                self._expire(write, None)
+        for line in self._waiting.values():
+            for write, room in line.items():
+                if write.deadline > now:
+                    nearest = min(nearest, write.deadline)
+                elif not room.done():
+                    room.set_exception(_unavailable(write, "the writer's queue was full until the deadline"))
+        self._sweep_at, self._timer = _NEVER, None
+        if nearest < _NEVER:
+            self._sweep_by(nearest, now)
+
+    def _expire(self, write: Write, reason: str | None) -> None:
+        def answer(in_flight: bool) -> None:
+            if write.answered:
+                return
+            trouble = write.trouble or self._inbox.trouble
+            if in_flight:
+                write.future.set_exception(write.outcome_unknown())
+            elif reason is None and trouble is not None:
+                write.future.set_exception(UnavailableError(trouble.service, trouble.reason))
+            else:
+                write.future.set_exception(_unavailable(write, reason or "the write was queued until its deadline"))
+
+        self._inbox.withdraw(write, answer)
+        self._release(write)
+
+
+def _unavailable(write: Write, reason: str) -> UnavailableError:
+    subject = "the packages" if write.workflow_id is None else f"workflow {write.workflow_id}"
+    return UnavailableError(f"The writer of {subject}", reason)

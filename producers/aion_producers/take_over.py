@@ -1,0 +1,135 @@
+"""Taking over a partition: the only place where transactional ids are initialised, and always both.
+
+Initialising both ids fences every older writer and settles its open transaction. A barrier committed with each ends a
+transaction that a broker's crash left hanging, and marks the point that decides every older append. Whoever then reads
+up to the high watermark knows all that will ever be there from before.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from aion_producers.replay import Replay
+from aion_producers.settings import WriterSettings
+from aion_producers.staging import LogPlace, PartitionName
+from aion_producers.transaction import BrokenTransactionError, Fate, TransactionalProducer
+from aion_store.errors import UnavailableError
+from aion_store.log.reader import ClientSettings, EndOfLog, TopicIdentity, kafka_unavailable, scan_committed
+from aion_store.log.record import SLOTS, WireRecord, barrier_record
+from aion_store.projected import LogName
+
+
+class DeposedError(Exception):
+    """Another writer took this partition over. Never leaves this package."""
+
+
+@dataclass(frozen=True, slots=True)
+class PartitionLog:
+    """Which partition is written, and through what."""
+
+    client: ClientSettings
+    topic: TopicIdentity
+    prefix: str
+    log: LogName
+    partition: int
+    settings: WriterSettings
+
+    @property
+    def name(self) -> PartitionName:
+        """What tokens call it."""
+        return PartitionName(self.topic.topic_id, self.partition)
+
+    def transactional_id(self, slot: str) -> str:
+        """The id of one of the two producers."""
+        return f"{self.prefix}.{self.log}.{self.partition}.{slot}"
+
+
+class Bookmark(NamedTuple):
+    """An offset between appends, and the end of the records before it."""
+
+    position: int
+    place: LogPlace
+
+
+class Tenure:
+    """The time between a take-over and the next error: two producers, used in turn."""
+
+    def __init__(self, log: PartitionLog, takeover: str, producers: Sequence[TransactionalProducer]) -> None:
+        self.takeover = takeover
+        self._log, self._producers, self._turn = log, list(producers), 0
+
+    def commit(self, records: Sequence[WireRecord], give_up: Callable[[], bool]) -> int | None:
+        """Write the records in one transaction with the producer whose turn it is; the first one's offset, if known.
+
+        Raises BrokenTransactionError: then this tenure is over.
+        """
+        producer = self._producers[self._turn]
+        self._turn = 1 - self._turn
+        return producer.commit(self._log.topic.name, self._log.partition, records, give_up)
+
+    def is_suspect(self) -> bool:
+        """Whether a connection broke, so that the next commit needs a new tenure."""
+        for producer in self._producers:
+            producer.look()
+        return any(producer.suspect for producer in self._producers)
+
+    def abandon(self) -> None:
+        """After an error: drop both producers."""
+        for producer in self._producers:
+            producer.abandon()
+
+    def close(self) -> None:
+        """In order: no transaction is open."""
+        for producer in self._producers:
+            producer.close()
+
+
+def take_over(log: PartitionLog, give_up: Callable[[], bool]) -> Tenure:
+    """Initialise both ids and commit both barriers, each step in parallel.
+
+    Raises DeposedError when another take-over interfered, UnavailableError when Kafka doesn't do it in time.
+    """
+    takeover = os.urandom(16).hex()
+    producers = [TransactionalProducer(log.client, log.transactional_id(slot), log.settings) for slot in SLOTS]
+
+    def initialise(producer: TransactionalProducer) -> None:
+        producer.initialise(log.settings.take_over_try_s)
+
+    def commit_barrier(producer: TransactionalProducer, slot: str) -> None:
+        producer.commit(log.topic.name, log.partition, [barrier_record(takeover, slot)], give_up)
+
+    try:
+        with ThreadPoolExecutor(len(SLOTS), thread_name_prefix="aion-take-over") as pool:
+            list(pool.map(initialise, producers))
+            list(pool.map(commit_barrier, producers, SLOTS))
+    except BrokenTransactionError as error:
+        for producer in producers:
+            producer.abandon()
+        if error.fate is Fate.FENCED:
+            raise DeposedError from error
+        raise kafka_unavailable(error.reason) from error
+    return Tenure(log, takeover, producers)
+
+
+def read_to_end(log: PartitionLog, start: int, replay: Replay, give_up: Callable[[], bool]) -> int:
+    """Read the partition from offset `start` to its present end into `replay`; the offset to read on from.
+
+    Raises UnavailableError when it can't be read (or `give_up` says so), LogGapError when a record is missing.
+    """
+    ends = EndOfLog(log.client)
+    try:
+        end = ends.high_watermarks(log.topic.name, [log.partition], log.settings.take_over_try_s)[log.partition]
+    finally:
+        ends.close()
+    position = start
+    stretches = scan_committed(log.client, log.topic.name, log.partition, start, end, log.settings.take_over_try_s)
+    for stretch in stretches:
+        replay.read(stretch.records)
+        position = stretch.position
+        if give_up():
+            raise UnavailableError("The writer", "it is closing")
+    return position

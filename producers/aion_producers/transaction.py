@@ -1,0 +1,192 @@
+"""One transactional producer, and what its errors mean for the transaction it was in.
+
+A producer is used until its first error and never again: a late retry of its client could otherwise end a later
+transaction. Everything here blocks and runs on the partition's thread.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from enum import Enum, auto
+from typing import Final, cast
+
+from confluent_kafka import KafkaError, KafkaException, Message, Producer
+from confluent_kafka._types import HeadersType
+
+from aion_producers.settings import WriterSettings
+from aion_store.limits import PRODUCER_MAX_MESSAGE_BYTES
+from aion_store.log.reader import ClientSettings
+from aion_store.log.record import WireRecord
+
+_CLIENT_LOG = logging.getLogger("aion_producers.librdkafka")
+_CLIENT_LOG.addHandler(logging.NullHandler())
+_PAUSE_S: Final = 0.02
+_FULL_WAIT_S: Final = 0.01
+
+_FENCED: Final = frozenset({KafkaError._FENCED, KafkaError.PRODUCER_FENCED, KafkaError.INVALID_PRODUCER_EPOCH})
+_REFUSED: Final = frozenset(
+    {
+        KafkaError.MSG_SIZE_TOO_LARGE,
+        KafkaError.RECORD_LIST_TOO_LARGE,
+        KafkaError.INVALID_MSG,
+        KafkaError.INVALID_MSG_SIZE,
+        KafkaError.INVALID_RECORD,
+        KafkaError.INVALID_TIMESTAMP,
+        KafkaError.POLICY_VIOLATION,
+    }
+)
+_DISCONNECTED: Final = frozenset({KafkaError._TRANSPORT, KafkaError._ALL_BROKERS_DOWN})
+
+
+class Fate(Enum):
+    """What an error says about the transaction."""
+
+    FENCED = auto()
+    """Another writer took over. Whether the transaction was committed before that isn't known."""
+    REFUSED = auto()
+    """The broker won't take one of the records: the transaction can't have been committed."""
+    UNKNOWN = auto()
+    """Only the log knows."""
+
+
+class BrokenTransactionError(Exception):
+    """A transaction ended with an error; its producer must be abandoned. Never leaves this package."""
+
+    def __init__(self, fate: Fate, reason: str) -> None:
+        self.fate, self.reason = fate, reason
+        super().__init__(f"{fate.name.lower()}: {reason}")
+
+
+class TransactionalProducer:
+    """The producer of one transactional id."""
+
+    def __init__(self, client: ClientSettings, transactional_id: str, settings: WriterSettings) -> None:
+        self.suspect = False
+        """The connection broke at some time: the request of a commit may have been sent twice and one be under way."""
+        self._settings = settings
+        self._first_offset: int | None = None
+        self._producer = Producer(
+            {
+                **client,
+                "transactional.id": transactional_id,
+                "transaction.timeout.ms": int(settings.transaction_timeout_s * 1000),
+                "acks": "all",
+                "enable.idempotence": True,
+                "linger.ms": 0,
+                "compression.type": "none",
+                "message.max.bytes": PRODUCER_MAX_MESSAGE_BYTES,
+                "queue.buffering.max.messages": 4 * settings.max_transaction_records,
+                "reconnect.backoff.ms": 50,
+                "reconnect.backoff.max.ms": 500,
+                "log_level": 2,
+                "error_cb": self._on_error,
+            },
+            logger=_CLIENT_LOG,
+        )
+
+    def initialise(self, timeout_s: float) -> None:
+        """Fence every older producer of this id and settle its open transaction. Raises BrokenTransactionError."""
+        deadline = time.monotonic() + timeout_s
+        try:
+            _until(deadline, self._producer.init_transactions, timeout_s)
+        except KafkaException as error:
+            raise _broken(error) from error
+
+    def commit(
+        self, topic: str, partition: int, records: Sequence[WireRecord], give_up: Callable[[], bool]
+    ) -> int | None:
+        """Write the records in one transaction; the first one's offset where the broker told it.
+
+        Retriable errors are retried until the transaction's time-out, or until `give_up` says so.
+        Raises BrokenTransactionError.
+        """
+        self._first_offset = None
+        producer = self._producer
+        deadline = time.monotonic() + self._settings.transaction_timeout_s
+        try:
+            producer.begin_transaction()
+            note = self._on_first_delivery
+            for key, value, headers in records:
+                while True:
+                    try:
+                        producer.produce(topic, value, key, partition, note, headers=cast("HeadersType", headers))
+                        break
+                    except BufferError:
+                        producer.poll(_FULL_WAIT_S)
+                note = None
+            _until(deadline, producer.commit_transaction, self._settings.commit_try_s, give_up)
+        except KafkaException as error:
+            raise self._diagnose(error) from error
+        self.look()
+        return self._first_offset
+
+    def look(self) -> None:
+        """Take in what the client noticed meanwhile: `suspect` is up to date afterwards."""
+        with suppress(KafkaException):  # what is fatal shows in the next transaction
+            self._producer.poll(0)
+
+    def abandon(self) -> None:
+        """Let go of the client on the side, since one that lost its broker takes seconds to end."""
+        producer = self._producer
+        del self._producer
+        threading.Thread(target=_end, args=(producer,), name="aion-abandon", daemon=True).start()
+
+    def close(self) -> None:
+        """End the client of a writer that has no transaction open."""
+        producer = self._producer
+        del self._producer
+        _end(producer)
+
+    def _on_first_delivery(self, error: KafkaError | None, message: Message) -> None:
+        offset = message.offset()
+        if error is None and offset is not None and offset >= 0:
+            self._first_offset = offset
+
+    def _on_error(self, error: KafkaError) -> None:
+        if error.code() in _DISCONNECTED:
+            self.suspect = True
+
+    def _diagnose(self, error: KafkaException) -> BrokenTransactionError:
+        """A client that failed in the background says only so; asked to commit, it says why."""
+        if error.args[0].code() == KafkaError._FATAL:
+            try:
+                self._producer.commit_transaction(0.1)
+            except KafkaException as cause:
+                return _broken(cause)
+        return _broken(error)
+
+
+def _until(
+    deadline: float, call: Callable[[float], None], try_s: float, give_up: Callable[[], bool] = lambda: False
+) -> None:
+    """Call again while the error is one that calling again may mend."""
+    while True:
+        try:
+            call(max(0.1, min(try_s, deadline - time.monotonic())))
+        except KafkaException as error:
+            if not error.args[0].retriable() or time.monotonic() >= deadline or give_up():
+                raise
+            time.sleep(_PAUSE_S)
+        else:
+            return
+
+
+def _broken(error: KafkaException) -> BrokenTransactionError:
+    cause: KafkaError = error.args[0]
+    if cause.code() in _FENCED:
+        fate = Fate.FENCED
+    elif cause.code() in _REFUSED and not cause.fatal():
+        fate = Fate.REFUSED
+    else:
+        fate = Fate.UNKNOWN
+    return BrokenTransactionError(fate, cause.str())
+
+
+def _end(producer: Producer) -> None:
+    with suppress(KafkaException):
+        producer.purge(blocking=False)
+    del producer

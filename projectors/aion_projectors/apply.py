@@ -1,0 +1,150 @@
+"""The one transaction that applies a fetch: generation held, checkpoints locked, rows written, checkpoints advanced.
+
+What is applied is decided by `plan` from the locked checkpoints, so a late or repeated fetch changes nothing. Round
+trips: lock, load, COPY, write and commit.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+import psycopg
+from psycopg import AsyncConnection
+
+from aion_projectors.batch import Batch, needs_of
+from aion_projectors.changes import Changes
+from aion_projectors.checkpoints import Checkpoints, advance
+from aion_projectors.event_rows import StoredEvents, copy_data
+from aion_projectors.loading import load_rows
+from aion_projectors.package_batch import fold_package_appends
+from aion_projectors.plan import Checkpoint, Fault, Held, Plan, plan_stretch
+from aion_projectors.statements import statement
+from aion_projectors.stretch import Stretch
+from aion_projectors.workflow_rows import Rejected, fold_appends
+from aion_projectors.writing import RejectedRow, Write, package_writes, rejected_write, workflow_writes
+from aion_store.postgres.freshness import channel
+from aion_store.postgres.generation import LogPartition
+from aion_store.projected import LogName
+
+
+class Applied(NamedTuple):
+    """Where a partition's tables stand now, and what stopped it: a fault in what was read, or that it is halted."""
+
+    checkpoint: Checkpoint
+    fault: Fault | None = None
+    halted: str | None = None
+
+
+class _Writes(NamedTuple):
+    """What a transaction writes: event rows first, then the rest."""
+
+    stored: Sequence[StoredEvents]
+    rest: Sequence[Write]
+
+
+class Applier:
+    """Applies fetches to the tables of a schema, over a connection that isn't in autocommit.
+
+    It remembers the appends whose end hasn't been read; losing that costs a second reading, nothing else.
+    """
+
+    def __init__(self, schema: str, checkpoints: Checkpoints) -> None:
+        self._channel, self._checkpoints = channel(schema), checkpoints
+        self._held: dict[LogPartition, Held] = {}
+
+    async def apply(
+        self, connection: AsyncConnection[Any], stretches: Mapping[LogPartition, Stretch]
+    ) -> dict[LogPartition, Applied]:
+        """Apply the stretches of a fetch in one transaction; what became of each partition.
+
+        Raises psycopg's errors with nothing applied, or (a commit without an answer) all: apply it again to know.
+        Raises SchemaMismatchError when the tables are another log's.
+        """
+        try:
+            return await self._apply(connection, stretches)
+        except psycopg.Error:
+            if not connection.closed:
+                await connection.rollback()
+            raise
+
+    async def _apply(
+        self, connection: AsyncConnection[Any], stretches: Mapping[LogPartition, Stretch]
+    ) -> dict[LogPartition, Applied]:
+        generation, locked = await self._checkpoints.lock(connection, list(stretches))
+        plans = {
+            place: plan_stretch(row.checkpoint, self._held.get(place), stretches[place])
+            for place, row in locked.items()
+            if row.halted is None
+        }
+        reached = {
+            place: plan.checkpoint for place, plan in plans.items() if plan.checkpoint != locked[place].checkpoint
+        }
+        writes = await self._fold(connection, generation, plans)
+        if reached or writes.rest:
+            await self._write(connection, generation, writes, reached)
+        else:
+            await connection.rollback()
+        self._remember(plans)
+        return {
+            place: Applied(plans[place].checkpoint, plans[place].fault)
+            if place in plans
+            else Applied(row.checkpoint, halted=row.halted)
+            for place, row in locked.items()
+        }
+
+    async def _fold(
+        self, connection: AsyncConnection[Any], generation: str, plans: Mapping[LogPartition, Plan]
+    ) -> _Writes:
+        batch = Batch()
+        rejected: list[RejectedRow] = []
+        packages: list[Write] = []
+        for (log, partition), plan in plans.items():
+            rejected += [RejectedRow(log, partition, record.offset, record.reason) for record in plan.foreign]
+            if log == "events":
+                batch.add(partition, plan.appends)
+            elif plan.appends:
+                folded = fold_package_appends(plan.appends)
+                packages += package_writes(folded.tables)
+                rejected += [_rejected(log, partition, record) for record in folded.rejected]
+        changes = Changes()
+        stored: list[StoredEvents] = []
+        if batch.appends:
+            before = await load_rows(connection, generation, needs_of(batch))
+            for key, appends in batch.appends.items():
+                after = fold_appends(before[key], appends)
+                changes.add(key, before[key], after.rows)
+                stored.append(StoredEvents(*key, after.stored))
+                batch.rejected += [(key.partition, record) for record in after.rejected]
+        rejected += [_rejected("events", partition, record) for partition, record in batch.rejected]
+        rest = [*workflow_writes(changes), *packages]
+        return _Writes(stored, [*rest, rejected_write(rejected)] if rejected else rest)
+
+    async def _write(
+        self,
+        connection: AsyncConnection[Any],
+        generation: str,
+        writes: _Writes,
+        reached: Mapping[LogPartition, Checkpoint],
+    ) -> None:
+        if any(stored.records for stored in writes.stored):
+            async with connection.cursor().copy(statement("copy_events", generation=generation)) as copy:
+                await copy.write(copy_data(writes.stored))
+        async with connection.pipeline():
+            for name, parameters in writes.rest:
+                await connection.execute(statement(name, generation=generation), parameters)
+            if reached:
+                await advance(connection, generation, reached)
+            await connection.execute(statement("notify_checkpoints"), {"channel": self._channel})
+            await connection.commit()
+
+    def _remember(self, plans: Mapping[LogPartition, Plan]) -> None:
+        for place, plan in plans.items():
+            if plan.held is not None:
+                self._held[place] = plan.held
+            else:
+                self._held.pop(place, None)
+
+
+def _rejected(log: LogName, partition: int, rejected: Rejected) -> RejectedRow:
+    return RejectedRow(log, partition, rejected.record.offset, rejected.reason)

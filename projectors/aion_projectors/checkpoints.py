@@ -1,0 +1,133 @@
+"""The checkpoint rows, and the generation row that names the schema they live in."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+import psycopg
+from psycopg import AsyncConnection
+
+from aion_projectors.pg_binary import ByteaArray, Int4Array, Int8Array, TextArray
+from aion_projectors.plan import Checkpoint
+from aion_projectors.statements import statement
+from aion_store.errors import SchemaMismatchError
+from aion_store.postgres.generation import LogPartition
+from aion_store.projected import LogName
+
+
+class CheckpointRow(NamedTuple):
+    """Where a partition's tables stand; `halted` says why they no longer move."""
+
+    checkpoint: Checkpoint
+    halted: str | None
+
+
+class Locked(NamedTuple):
+    """The live generation and some of its checkpoints: both stay as they are until the transaction ends."""
+
+    generation: str
+    rows: Mapping[LogPartition, CheckpointRow]
+
+
+class Checkpoints:
+    """The checkpoints of a schema's live generation, for the topics with these ids.
+
+    Every method raises psycopg's errors, and SchemaMismatchError when the tables are another log's.
+    """
+
+    def __init__(self, schema: str, topic_ids: Mapping[LogName, str]) -> None:
+        self._schema, self._topic_ids = schema, topic_ids
+        self._live: str | None = None
+
+    async def lock(self, connection: AsyncConnection[Any], places: Sequence[LogPartition]) -> Locked:
+        """Hold the live generation and lock the checkpoints, in a transaction that begins here."""
+        while True:
+            live = self._live or await self._find_live(connection)
+            try:
+                async with connection.pipeline():
+                    named = await connection.execute(statement("lock_generation", control=self._schema))
+                    cursor = await connection.cursor(binary=True).execute(
+                        statement("lock_checkpoints", generation=live), place_arrays(places)
+                    )
+                row = await named.fetchone()
+                if row is not None and row[0] == live:
+                    return Locked(live, self._checked(places, await cursor.fetchall()))
+            except (psycopg.errors.UndefinedTable, psycopg.errors.InvalidSchemaName):
+                await connection.rollback()
+                if await self._find_live(connection) == live:
+                    raise
+            await connection.rollback()
+            self._live = None
+
+    async def read(
+        self, connection: AsyncConnection[Any], places: Sequence[LogPartition]
+    ) -> Mapping[LogPartition, CheckpointRow]:
+        """Where the tables stand, without a lock."""
+        live = await self._find_live(connection)
+        cursor = await connection.cursor(binary=True).execute(
+            statement("select_checkpoints", generation=live), place_arrays(places)
+        )
+        rows = await cursor.fetchall()
+        await connection.rollback()
+        return self._checked(places, rows)
+
+    async def halt(self, connection: AsyncConnection[Any], place: LogPartition, reason: str) -> None:
+        """Note that a partition's tables no longer move; the first reason stays."""
+        live = await self._find_live(connection)
+        await connection.execute(
+            statement("halt_checkpoint", generation=live),
+            {"log": place.log, "partition": place.partition, "reason": reason},
+        )
+        await connection.commit()
+
+    async def _find_live(self, connection: AsyncConnection[Any]) -> str:
+        cursor = await connection.execute(statement("select_generation", control=self._schema))
+        row = await cursor.fetchone()
+        await connection.rollback()
+        if row is None:
+            raise SchemaMismatchError("one row", "none", f"The table {self._schema}.generation")
+        self._live = str(row[0])
+        return self._live
+
+    def _checked(
+        self, places: Sequence[LogPartition], rows: Sequence[tuple[Any, ...]]
+    ) -> Mapping[LogPartition, CheckpointRow]:
+        found: dict[LogPartition, CheckpointRow] = {}
+        for log, partition, topic_id, position, ordinal, chain, halted in rows:
+            place = LogPartition(log, partition)
+            if topic_id != self._topic_ids[place.log]:
+                raise SchemaMismatchError(
+                    f"the topic with id {self._topic_ids[place.log]} (rebuild the tables from it)",
+                    f"the topic with id {topic_id}",
+                    f"The log that the checkpoint of partition {partition} of {log} belongs to",
+                )
+            found[place] = CheckpointRow(Checkpoint(position, ordinal, bytes(chain)), halted)
+        for place in places:
+            if place not in found:
+                subject = f"The checkpoints in schema {self._schema}"
+                raise SchemaMismatchError(f"one for partition {place.partition} of {place.log}", "none", subject)
+        return found
+
+
+async def advance(
+    connection: AsyncConnection[Any], generation: str, reached: Mapping[LogPartition, Checkpoint]
+) -> None:
+    """Move checkpoints forward."""
+    await connection.execute(
+        statement("advance_checkpoints", generation=generation),
+        {
+            **place_arrays(list(reached)),
+            "positions": Int8Array(checkpoint.position for checkpoint in reached.values()),
+            "ordinals": Int8Array(checkpoint.ordinal for checkpoint in reached.values()),
+            "chains": ByteaArray(checkpoint.chain for checkpoint in reached.values()),
+        },
+    )
+
+
+def place_arrays(places: Sequence[LogPartition]) -> dict[str, Any]:
+    """The parameters that name partitions."""
+    return {
+        "logs": TextArray(place.log for place in places),
+        "partitions": Int4Array(place.partition for place in places),
+    }

@@ -1,0 +1,206 @@
+"""The Faust app: membership, assignment and lifecycle around the projection. It writes nothing to Kafka.
+
+One agent takes whole fetches from a short queue and applies them, one after another. Faults of a partition (a gap, a
+database that went back) end in another seek; a gap that persists halts the partition, for all workers.
+"""
+# pyright: basic
+# faust.App's own types are loose: settings, channels and services come as Any.
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Mapping
+from typing import Any, Final, cast
+
+import faust
+from faust.app.base import BootStrategy
+from faust.tables.manager import TableManager
+from faust.types import TP
+
+from aion_projectors.apply import Applied
+from aion_projectors.checkpoints import CheckpointRow
+from aion_projectors.plan import Behind, Gap
+from aion_projectors.projection import Projection
+from aion_projectors.settings import ProjectorSettings
+from aion_projectors.transport import Fetch, ProjectorConsumer, ProjectorTransport
+from aion_store.postgres.generation import LogPartition
+from aion_store.projected import LogName
+
+QUEUED_FETCHES: Final = 2
+MAX_RECORDS: Final = 10_000
+MAX_PARTITION_BYTES: Final = 4 * 1024 * 1024
+GAPS_UNTIL_HALT: Final = 3
+
+SESSION_TIMEOUT_S: Final = 6.0
+HEARTBEAT_S: Final = 0.5
+REBALANCE_TIMEOUT_S: Final = 6.0
+REQUEST_TIMEOUT_S: Final = 10.0
+MAX_POLL_INTERVAL_S: Final = 300.0
+
+_log: Final = logging.getLogger(__name__)
+
+
+class _Boot(BootStrategy):
+    enable_kafka_producer = False
+    enable_web = False
+    enable_sensors = False
+
+
+class _NoTables(TableManager):
+    async def on_start(self) -> None:
+        """As Faust's, without the second that it gives tables to register: there are none."""
+        await self._update_channels()
+        await self.recovery.start()
+
+
+class ProjectorApp(faust.App):
+    """One worker's app. `failure` is set when it can't go on: then stop it."""
+
+    BootStrategy = _Boot
+
+    settings: ProjectorSettings
+    projection: Projection
+    failure: asyncio.Future[BaseException]
+    _logs: Mapping[str, LogName]
+    _fetches: Any
+    _gaps: dict[TP, tuple[Gap, int]]
+
+    def attach(self, settings: ProjectorSettings, projection: Projection) -> None:
+        """Give the app what it works on, and its agent."""
+        self.settings, self.projection = settings, projection
+        self.failure = asyncio.get_running_loop().create_future()
+        self._logs = {settings.events_topic: "events", settings.packages_topic: "packages"}
+        self._gaps = {}
+        self._fetches = self.channel(maxsize=QUEUED_FETCHES)
+        self.agent(self._fetches, name=f"{settings.group_id}.project")(self._project)
+
+    async def _project(self, fetches: Any) -> None:
+        try:
+            async for fetch in fetches:
+                await self.take(fetch)
+        except Exception as error:  # noqa: BLE001 - whatever it is, the worker is to stop and say so
+            self.fail(error)
+
+    def _new_transport(self) -> ProjectorTransport:
+        return ProjectorTransport(self.conf.broker_consumer, self)
+
+    def _create_directories(self) -> None:
+        """Faust's working directory isn't needed."""
+
+    async def on_start(self) -> None:
+        await super().on_start()
+        for topic in self._logs:
+            self.topics.add(self.topic(topic, key_type=bytes, value_type=bytes, acks=False))
+
+    async def crash(self, reason: BaseException) -> None:
+        self.fail(reason)
+        await super().crash(reason)
+
+    def fail(self, error: BaseException) -> None:
+        """Note why the app can't go on; the first reason stays."""
+        if not self.failure.done():
+            self.failure.set_result(error)
+
+    async def put(self, fetch: Fetch) -> None:
+        """Queue a fetch for the agent, once there is room."""
+        await self._fetches.put(fetch)
+
+    async def read_checkpoints(self, partitions: set[TP]) -> Mapping[TP, CheckpointRow]:
+        """Where the tables of these partitions stand."""
+        places = {self._place(tp): tp for tp in partitions}
+        rows = await self.projection.read_checkpoints(list(places))
+        return {places[place]: row for place, row in rows.items()}
+
+    def on_seek(self, rows: Mapping[TP, CheckpointRow]) -> None:
+        """Tell from where which partitions are read on."""
+        for tp, row in sorted(rows.items()):
+            _log.info("%s [%s]: from offset %s%s", *tp, row.checkpoint.position, " (halted)" if row.halted else "")
+
+    async def take(self, fetch: Fetch) -> None:
+        """Apply a fetch, and see to the partitions that it couldn't bring forward."""
+        consumer = cast("ProjectorConsumer", self.consumer)
+        wanted = {tp: fetched for tp, fetched in fetch.items() if consumer.is_current(tp, fetched)}
+        for tp, fetched in wanted.items():
+            if fetched.lost:
+                await self._halt(tp, f"the log doesn't hold offset {fetched.stretch.start}, where the tables stand")
+        places = {self._place(tp): tp for tp, fetched in wanted.items() if not fetched.lost}
+        stretches = {place: wanted[tp].stretch for place, tp in places.items()}
+        for place, applied in (await self.projection.apply(stretches)).items():
+            await self._see_to(places[place], applied)
+
+    async def _see_to(self, tp: TP, applied: Applied) -> None:
+        consumer = cast("ProjectorConsumer", self.consumer)
+        match applied:
+            case Applied(halted=str()):
+                await consumer.hold(tp)
+            case Applied(fault=Gap() as gap):
+                known, times = self._gaps.get(tp, (gap, 0))
+                times = times + 1 if known == gap else 1
+                self._gaps[tp] = (gap, times)
+                _log.error("%s [%s]: ordinal %s is missing before %s at offset %s", *tp, *gap)
+                if times < GAPS_UNTIL_HALT:
+                    await consumer.seek_to_checkpoints({tp})
+                else:
+                    await self._halt(tp, f"ordinal {gap.expected} is missing before {gap.found} at offset {gap.offset}")
+            case Applied(fault=Behind()):
+                _log.warning("%s [%s]: the tables went back to offset %s", *tp, applied.checkpoint.position)
+                await consumer.seek_to_checkpoints({tp})
+            case _:
+                self._gaps.pop(tp, None)
+
+    async def _halt(self, tp: TP, reason: str) -> None:
+        _log.critical("%s [%s] is HALTED: %s. Its tables no longer move.", *tp, reason)
+        await self.projection.halt(self._place(tp), reason)
+        await cast("ProjectorConsumer", self.consumer).hold(tp)
+
+    def _place(self, tp: TP) -> LogPartition:
+        return LogPartition(self._logs[tp.topic], tp.partition)
+
+
+def build_app(settings: ProjectorSettings, projection: Projection) -> ProjectorApp:
+    """The app for these settings, not started. Needs a running event loop; several may share one.
+
+    Static membership isn't used: it would slow a graceful leave down to the session time-out.
+    """
+    app = ProjectorApp(
+        settings.group_id,
+        broker=[f"kafka://{server}" for server in settings.bootstrap_servers],
+        key_serializer="raw",
+        value_serializer="raw",
+        web_enabled=False,
+        topic_disable_leader=True,
+        topic_allow_declare=False,
+        stream_wait_empty=False,
+        stream_buffer_maxsize=QUEUED_FETCHES,
+        stream_recovery_delay=0.0,
+        consumer_auto_offset_reset="none",
+        consumer_max_fetch_size=MAX_PARTITION_BYTES,
+        broker_max_poll_records=MAX_RECORDS,
+        broker_max_poll_interval=MAX_POLL_INTERVAL_S,
+        broker_session_timeout=SESSION_TIMEOUT_S,
+        broker_heartbeat_interval=HEARTBEAT_S,
+        broker_rebalance_timeout=REBALANCE_TIMEOUT_S,
+        broker_request_timeout=REQUEST_TIMEOUT_S,
+        TableManager=_NoTables,
+    )
+    app.attach(settings, projection)
+    return app
+
+
+async def run_app(app: ProjectorApp, stop: asyncio.Event) -> None:
+    """Run the app until `stop` is set. Raises what made it fail; it is stopped in any case."""
+    starting = asyncio.ensure_future(app.start())
+    stopping = asyncio.ensure_future(stop.wait())
+    try:
+        await asyncio.wait({starting, stopping, app.failure}, return_when=asyncio.FIRST_COMPLETED)
+        if starting.done():
+            starting.result()
+            await asyncio.wait({stopping, app.failure}, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        stopping.cancel()
+        starting.cancel()
+        await app.stop()
+        await app.projection.close()
+    if app.failure.done() and not stop.is_set():
+        raise app.failure.result()

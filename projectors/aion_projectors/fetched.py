@@ -1,0 +1,51 @@
+"""What a consumer brings of a partition, as it comes (`Drained`) and with its records parsed (`Fetched`). Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple, Protocol
+
+from aion_projectors.stretch import Stretch
+from aion_store.log.record import parse_record
+
+
+class ConsumedRecord(Protocol):
+    """What is read of a consumer's record."""
+
+    @property
+    def offset(self) -> int: ...
+    @property
+    def timestamp(self) -> int: ...
+    @property
+    def key(self) -> bytes | None: ...
+    @property
+    def value(self) -> bytes | None: ...
+    @property
+    def headers(self) -> Sequence[tuple[str, bytes]]: ...
+
+
+class Drained(NamedTuple):
+    """What one drain brought of a partition: committed records from offset `start` up to `position`.
+
+    `epoch` counts the partition's seeks. `lost` says that the log doesn't hold `start`: then there is nothing else.
+    """
+
+    epoch: int
+    start: int
+    records: Sequence[ConsumedRecord]
+    position: int
+    lost: bool = False
+
+
+class Fetched(NamedTuple):
+    """A drain with its records parsed."""
+
+    epoch: int
+    stretch: Stretch
+    lost: bool
+
+
+def parse(drained: Drained) -> Fetched:
+    """The same with parsed records. Raises SchemaMismatchError for a record of a newer format."""
+    records = [parse_record(r.offset, r.timestamp, r.key, r.value, r.headers) for r in drained.records]
+    return Fetched(drained.epoch, Stretch(drained.start, records, drained.position), drained.lost)

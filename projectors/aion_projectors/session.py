@@ -1,0 +1,76 @@
+"""The projector's sessions with Postgres: how they are set, and how one that was abandoned is ended."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from typing import Any, Final
+
+import psycopg
+from psycopg import AsyncConnection
+
+from aion_projectors.pg_binary import register_arrays
+from aion_projectors.statements import statement
+
+APPLICATION_NAME: Final = "aion-store projector"
+LOCK_TIMEOUT_MS: Final = 1_000
+TRANSACTION_TIMEOUT_MS: Final = 10_000
+
+_CONNECT_S: Final = 5
+_LOOK_S: Final = 0.05
+_HAS_TRANSACTION_TIMEOUT: Final = 170_000
+
+_OPTIONS: Final = " ".join(
+    f"-c {setting}"
+    for setting in (
+        f"lock_timeout={LOCK_TIMEOUT_MS}",
+        f"idle_in_transaction_session_timeout={TRANSACTION_TIMEOUT_MS}",
+        # A commit lost in a crash of Postgres takes its checkpoint along, and is applied again from the log.
+        "synchronous_commit=off",
+        # Every statement goes by a primary key; plans made from sizes that change with each batch only cost.
+        "plan_cache_mode=force_generic_plan",
+        "enable_seqscan=off",
+        "enable_hashjoin=off",
+        "enable_mergejoin=off",
+        "jit=off",
+        "timezone=UTC",
+    )
+)
+
+_log: Final = logging.getLogger(__name__)
+
+
+async def connect(dsn: str) -> AsyncConnection[Any]:
+    """A session for applying: transactions begin by themselves and end, or are ended by the server, in time."""
+    connection = await AsyncConnection.connect(
+        dsn, connect_timeout=_CONNECT_S, prepare_threshold=0, application_name=APPLICATION_NAME, options=_OPTIONS
+    )
+    register_arrays(connection)
+    if connection.info.server_version >= _HAS_TRANSACTION_TIMEOUT:
+        await connection.execute(f"set transaction_timeout = {TRANSACTION_TIMEOUT_MS}".encode())
+        await connection.commit()
+    return connection
+
+
+async def end_blockers(dsn: str, waiting_pid: int) -> None:
+    """End the projector sessions that the waiting one waits for, until cancelled.
+
+    A worker that was frozen in the middle of COPY keeps its locks past every server timeout; its successor, which has
+    waited for longer than a healthy worker needs, ends exactly that session. Sessions of others are left alone.
+    """
+    try:
+        async with await AsyncConnection.connect(dsn, autocommit=True, connect_timeout=_CONNECT_S) as connection:
+            while True:
+                await _end_once(connection, waiting_pid)
+                await asyncio.sleep(_LOOK_S)
+    except psycopg.Error as error:
+        _log.warning("can't look for the session that holds a checkpoint: %s", error)
+
+
+async def _end_once(connection: AsyncConnection[Any], waiting_pid: int) -> None:
+    cursor = await connection.execute(
+        statement("find_blockers"), {"pid": waiting_pid, "application_name": APPLICATION_NAME}
+    )
+    for (pid,) in await cursor.fetchall():
+        _log.warning("ending session %s: a former owner that holds a checkpoint and doesn't go on", pid)
+        await connection.execute(statement("terminate_backend"), {"pid": pid})

@@ -1,0 +1,59 @@
+"""What a projector worker needs to know, and its JSON form for the process that starts one."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from aion_store.errors import ConfigurationError
+from aion_store.log.codec import first_fault
+
+ENVIRONMENT_VARIABLE: Final = "AION_STORE_PROJECTOR"
+"""Where `python -m aion_projectors.worker` finds its settings, as the JSON of ProjectorSettings."""
+
+BOOTSTRAP_SERVERS: Final = "bootstrap.servers"
+
+
+class ProjectorSettings(BaseModel):
+    """One log, one set of tables, one group of workers that share the partitions.
+
+    `kafka` are librdkafka's own settings, of which `bootstrap.servers` (host:port, comma-separated) must be there.
+    `schema_name` is the control schema; its tables must have been made (`aion_store.postgres.migrate`).
+    Workers with the same `group_id` share the partitions.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    kafka: Mapping[str, str | int | float | bool]
+    events_topic: str
+    packages_topic: str
+    dsn: str
+    schema_name: str
+    group_id: str
+
+    @property
+    def bootstrap_servers(self) -> list[str]:
+        """The brokers to begin with, host:port each. Raises ConfigurationError without any."""
+        servers = [server.strip() for server in str(self.kafka.get(BOOTSTRAP_SERVERS, "")).split(",")]
+        if not all(servers):
+            raise ConfigurationError(
+                f"The projector's settings name no Kafka: {BOOTSTRAP_SERVERS} is missing or empty. Give host:port, ..."
+            )
+        return servers
+
+    @classmethod
+    def from_json(cls, text: str) -> ProjectorSettings:
+        """The settings from their JSON form. Raises ConfigurationError when something is missing or unknown."""
+        try:
+            return cls.model_validate_json(text)
+        except ValidationError as error:
+            raise ConfigurationError(
+                f"The projector's settings can't be used: {first_fault(error)}. They are JSON in the environment "
+                f"variable {ENVIRONMENT_VARIABLE}, with the fields {', '.join(cls.model_fields)}."
+            ) from None
+
+    def to_json(self) -> str:
+        """The JSON form."""
+        return self.model_dump_json()

@@ -1,0 +1,8 @@
+-- Activities that a batch reports about.
+-- Parameters: partitions, workflow_ids, activity_ids, arrays of the same length. Index: activities' primary key.
+select
+    a.partition, uuid_send(a.workflow_id), a.activity_id, a.activity_type, a.scheduled_seq, a.state, a.attempt
+from unnest(%(partitions)s::integer[], %(workflow_ids)s::uuid[], %(activity_ids)s::bigint[])
+    as t (partition, workflow_id, activity_id)
+join {generation}.activities as a
+    on a.partition = t.partition and a.workflow_id = t.workflow_id and a.activity_id = t.activity_id

@@ -1,0 +1,2 @@
+-- The live schema. One row.
+select live_schema from {control}.generation

@@ -1,0 +1,128 @@
+"""A projector worker as a process: waits for its servers, runs the app, begins anew after failures, stops on a signal.
+
+`python -m aion_projectors.worker` takes its settings as JSON from the environment (see `settings`). It logs to
+stderr. Exit codes: 0 stopped by SIGTERM or SIGINT; 1 can't work as things are, which the last paragraph on stderr
+explains; 2 no usable settings.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import signal
+import sys
+from typing import Final
+
+import psycopg
+
+from aion_projectors.faust_app import build_app, run_app
+from aion_projectors.projection import Projection
+from aion_projectors.settings import ENVIRONMENT_VARIABLE, ProjectorSettings
+from aion_store.errors import ConfigurationError, SchemaMismatchError, StoreError
+from aion_store.log.reader import TopicIdentity, cluster_id, describe_topic
+from aion_store.postgres.errors import one_line
+from aion_store.postgres.log_identity import LogIdentity
+from aion_store.postgres.migrate import check_schema
+from aion_store.projected import LogName
+
+STOPPED: Final = 0
+FAILED: Final = 1
+UNUSABLE: Final = 2
+
+_ANSWER_S: Final = 5.0
+_PAUSE_S: Final = 0.2
+_LONGEST_PAUSE_S: Final = 5.0
+
+_log: Final = logging.getLogger(__name__)
+
+
+async def run_worker(settings: ProjectorSettings, stop: asyncio.Event) -> None:
+    """Project until `stop` is set; servers that are away are waited for.
+
+    Raises ConfigurationError and SchemaMismatchError when the tables or topics aren't what the settings say, and
+    psycopg's errors that trying again doesn't mend.
+    """
+    pause_s = _PAUSE_S
+    while not stop.is_set():
+        try:
+            log = await describe_log(settings)
+            await check_schema(settings.dsn, schema=settings.schema_name, log=log)
+            topic_ids: dict[LogName, str] = {"events": log.events.topic_id, "packages": log.packages.topic_id}
+            projection = Projection(settings.dsn, settings.schema_name, topic_ids)
+            pause_s = _PAUSE_S
+            await run_app(build_app(settings, projection), stop)
+        except StoreError as error:
+            if not error.retryable:
+                raise
+            _log.warning("%s", error)
+        except psycopg.Error:
+            raise
+        except Exception:  # noqa: BLE001 - a client library's; all that is fatal is named above
+            _log.exception("the projector failed and begins anew")
+        await _wait(stop, pause_s)
+        pause_s = min(2 * pause_s, _LONGEST_PAUSE_S)
+
+
+async def describe_log(settings: ProjectorSettings) -> LogIdentity:
+    """The log as it is now. Raises UnavailableError, and SchemaMismatchError when a topic doesn't exist."""
+    events = await _describe(settings, settings.events_topic)
+    packages = await _describe(settings, settings.packages_topic)
+    return LogIdentity(await asyncio.to_thread(cluster_id, settings.kafka, _ANSWER_S), events, packages)
+
+
+async def _describe(settings: ProjectorSettings, topic: str) -> TopicIdentity:
+    found = await asyncio.to_thread(describe_topic, settings.kafka, topic, _ANSWER_S)
+    if found is None:
+        raise SchemaMismatchError("the topic of the settings (a writer's store makes it)", "none", f"Topic {topic}")
+    return found
+
+
+async def _wait(stop: asyncio.Event, seconds: float) -> None:
+    try:
+        async with asyncio.timeout(seconds):
+            await stop.wait()
+    except TimeoutError:
+        pass
+
+
+async def _until_signalled(settings: ProjectorSettings) -> None:
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    await run_worker(settings, stop)
+
+
+def run(settings: ProjectorSettings) -> int:
+    """Run a worker in this process until a signal; the exit code. Says on stderr why it can't go on."""
+    logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    for name in ("faust", "mode", "aiokafka"):
+        logging.getLogger(name).setLevel(logging.WARNING)
+    try:
+        asyncio.run(_until_signalled(settings))
+    except StoreError as error:
+        print(error, file=sys.stderr)  # noqa: T201 - the last word of a program
+        return FAILED
+    except psycopg.Error as error:
+        print(f"Postgres refused what the projector asked: {one_line(error)}.", file=sys.stderr)  # noqa: T201
+        return FAILED
+    return STOPPED
+
+
+def main() -> int:
+    """The program: settings from the environment."""
+    text = os.environ.get(ENVIRONMENT_VARIABLE)
+    if text is None:
+        print(f"Set {ENVIRONMENT_VARIABLE} to the projector's settings as JSON.", file=sys.stderr)  # noqa: T201
+        return UNUSABLE
+    try:
+        settings = ProjectorSettings.from_json(text)
+    except ConfigurationError as error:
+        print(error, file=sys.stderr)  # noqa: T201
+        return UNUSABLE
+    return run(settings)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,181 @@
+"""The composition root: opens everything a store stands on, in order, and lets go of it in reverse.
+
+Order of opening: topics, tables, (embedded: the projector process), the end-of-log client, heads for the writers, the
+read pool with its watcher, the writers. Leaving drains the writers first, so that every caller has its answer.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import sys
+from collections.abc import AsyncGenerator, Callable
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from pathlib import Path
+from typing import Final
+
+from pydantic import SecretStr
+
+from aion_producers.log_writer import LogWriter
+from aion_producers.topics import ensure_topics
+from aion_projectors.settings import ENVIRONMENT_VARIABLE, ProjectorSettings
+from aion_service.background import background
+from aion_service.embedded.stack import EmbeddedStack, embedded_stack
+from aion_service.event_store import KafkaEventStore
+from aion_service.settings import Settings
+from aion_store.contract import EventStore
+from aion_store.errors import ConfigurationError
+from aion_store.log.reader import EndOfLog, TopicIdentity, cluster_id
+from aion_store.postgres.consistency import ConsistentReads, LogView, SessionMarks
+from aion_store.postgres.freshness import CheckpointWatcher, SharedEndOfLog
+from aion_store.postgres.heads import PostgresHeads
+from aion_store.postgres.log_identity import LogIdentity
+from aion_store.postgres.migrate import migrate
+from aion_store.postgres.pool import ReadPool
+from aion_store.projected import LogName
+
+DEFAULT_TARGET: Final = "embedded:./.aion"
+EMBEDDED_PARTITIONS: Final = 4
+ENVIRONMENT: Final = "AION_STORE_BOOTSTRAP_SERVERS"
+PROJECTOR: Final = "projector"
+RESTART_S: Final = 1.0
+
+logger = logging.getLogger(__name__)
+
+
+def open_kafka(target: str | Settings) -> AbstractAsyncContextManager[EventStore]:
+    """The backend of `kafka://…` URLs and of Settings: the servers they name, and nothing is started."""
+    return kafka_store(Settings.from_url(target) if isinstance(target, str) else target)
+
+
+def open_embedded(target: str) -> AbstractAsyncContextManager[EventStore]:
+    """The backend of `embedded:DIRECTORY`; the default directory gives way to servers named in the environment."""
+    if target == DEFAULT_TARGET and os.environ.get(ENVIRONMENT):
+        return kafka_store(Settings.load())
+    directory = target.removeprefix("embedded:")
+    if not directory:
+        raise ConfigurationError("embedded: needs a directory, as in embedded:./.aion.")
+    return embedded_store(Path(directory))
+
+
+@asynccontextmanager
+async def kafka_store(settings: Settings, claim: Callable[[], None] | None = None) -> AsyncGenerator[KafkaEventStore]:
+    """A store on the servers that the settings name. `claim` may refuse the first write with NotOwnerError."""
+    log = await prepare(settings)
+    async with AsyncExitStack() as exits:
+        yield await _assemble(settings, log, claim, exits)
+
+
+@asynccontextmanager
+async def embedded_store(
+    directory: Path, *, progress: Callable[[str], None] | None = None
+) -> AsyncGenerator[KafkaEventStore]:
+    """A store on servers of its own under `directory`, started or attached to, with one projector process.
+
+    The process that starts the servers is the one that writes; one that attaches reads, and may write only while
+    nobody else does.
+    """
+    async with embedded_stack(directory, progress=progress) as stack, projecting(stack):
+        if not stack.attached:
+            stack.claim_writer()
+        async with embedded_kafka_store(stack) as store:
+            yield store
+
+
+def embedded_kafka_store(stack: EmbeddedStack) -> AbstractAsyncContextManager[KafkaEventStore]:
+    """A store on a stack; its first write claims the stack for this process."""
+    return kafka_store(embedded_settings(stack), stack.claim_writer)
+
+
+@asynccontextmanager
+async def projecting(stack: EmbeddedStack) -> AsyncGenerator[None]:
+    """Topics, tables and a projector that is kept running, where this process holds the stack."""
+    if stack.attached:
+        yield
+        return
+    settings = embedded_settings(stack)
+    await prepare(settings)
+    async with background(_keep_projecting(stack, settings), "aion-projector-keeper"):
+        yield
+
+
+def embedded_settings(stack: EmbeddedStack) -> Settings:
+    """How to connect to a stack."""
+    return Settings(
+        bootstrap_servers=stack.bootstrap_servers,
+        postgres_dsn=SecretStr(stack.postgres_dsn),
+        partitions=EMBEDDED_PARTITIONS,
+    )
+
+
+def projector_settings(settings: Settings) -> ProjectorSettings:
+    """What a projector of this store needs to know."""
+    return ProjectorSettings(
+        kafka=settings.client,
+        events_topic=settings.events_topic,
+        packages_topic=settings.packages_topic,
+        dsn=settings.write_dsn,
+        schema_name=settings.schema_name,
+        group_id=settings.projector_group,
+    )
+
+
+async def prepare(settings: Settings) -> LogIdentity:
+    """Make the topics and tables where they are missing and check them where they are there.
+
+    Raises SchemaMismatchError when they contradict the settings, UnavailableError when a server doesn't answer.
+    """
+    events, packages = await asyncio.to_thread(
+        ensure_topics, settings.client, settings.topic_prefix, settings.partitions, settings.append_timeout_s
+    )
+    cluster = await asyncio.to_thread(cluster_id, settings.client, settings.append_timeout_s)
+    log = LogIdentity(cluster, events, packages)
+    await migrate(settings.write_dsn, schema=settings.schema_name, log=log)
+    return log
+
+
+async def _assemble(
+    settings: Settings, log: LogIdentity, claim: Callable[[], None] | None, exits: AsyncExitStack
+) -> KafkaEventStore:
+    end_of_log = EndOfLog(settings.client)
+    exits.callback(end_of_log.close)
+    heads = PostgresHeads(settings.write_dsn, settings.schema_name)
+    heads.open()
+    exits.callback(heads.close)
+    pool = ReadPool(settings.read_dsn, settings.schema_name)
+    await pool.open()
+    exits.push_async_callback(pool.close)
+    watcher = CheckpointWatcher(settings.read_dsn, settings.schema_name)
+    await exits.enter_async_context(background(watcher.run(), "aion-checkpoint-watcher"))
+    marks = SessionMarks()
+    views: dict[LogName, LogView] = {
+        "events": _view("events", log.events, end_of_log),
+        "packages": _view("packages", log.packages, end_of_log),
+    }
+    writer = LogWriter(settings.client, log.events, log.packages, settings.topic_prefix, heads, claim)
+    exits.push_async_callback(writer.close)
+    return KafkaEventStore(
+        writer,
+        ConsistentReads(pool, watcher, views, marks),
+        marks,
+        partitions=log.events.partitions,
+        read_timeout_s=settings.read_timeout_s,
+        append_timeout_s=settings.append_timeout_s,
+    )
+
+
+def _view(name: LogName, topic: TopicIdentity, end_of_log: EndOfLog) -> LogView:
+    end = SharedEndOfLog(end_of_log, topic.name, topic.partitions)
+    return LogView(name, topic.topic_id, topic.partitions, end)
+
+
+async def _keep_projecting(stack: EmbeddedStack, settings: Settings) -> None:
+    """Run a projector as a child process of the stack; one that ends is started again."""
+    while True:
+        environment = {ENVIRONMENT_VARIABLE: projector_settings(settings).to_json()}
+        environment = {ENVIRONMENT_VARIABLE: projector_settings(settings).to_json()}
+        process = stack.spawn(PROJECTOR, [sys.executable, "-m", "aion_projectors.worker"], environment)
+        code = await process.ended()
+        logger.error("the projector ended with code %s; its log is %s; it starts again", code, process.log)
+        await asyncio.sleep(RESTART_S)

@@ -1,0 +1,105 @@
+"""KafkaEventStore: one handle with the whole contract. Writes go to the log's writers, reads to the tables.
+
+Nothing is decided here: what an append must be is `append_rules`, what a partition accepts is the partition writer's,
+what a read waits for is `postgres.consistency`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from aion_producers.log_writer import LogWriter
+from aion_store.append_ids import AppendIds
+from aion_store.append_rules import check_append
+from aion_store.call_rules import check_package, checked_route, checked_routes, checked_timer
+from aion_store.contract import WriteToken, check_write_token
+from aion_store.log.package_record import PackageChange, PackageDeleted, PackagePut, PackageRoutePut
+from aion_store.model.consistency import ConsistencyToken
+from aion_store.model.events import Event
+from aion_store.model.ids import TimerId, WorkflowId
+from aion_store.model.packages import PackageRecord
+from aion_store.postgres.consistency import ConsistentReads, SessionMarks
+from aion_store.postgres.reader import PostgresReads
+from aion_store.projected import LogName
+
+
+class KafkaEventStore(PostgresReads):
+    """The event store on Kafka and Postgres. `aion_store.contract` says what each method means."""
+
+    def __init__(
+        self,
+        writer: LogWriter,
+        reads: ConsistentReads,
+        marks: SessionMarks,
+        *,
+        partitions: int,
+        read_timeout_s: float,
+        append_timeout_s: float,
+    ) -> None:
+        super().__init__(reads, partitions, read_timeout_s)
+        self._writer, self._marks = writer, marks
+        self._append_timeout_s = append_timeout_s
+        self._append_ids = AppendIds()
+
+    async def append(
+        self,
+        token: WriteToken,
+        workflow_id: WorkflowId,
+        events: Sequence[Event],
+        expected_seq: int,
+        *,
+        append_id: str | None = None,
+        timeout_s: float | None = None,
+    ) -> ConsistencyToken:
+        """Append all of `events` or none, and only if the workflow's head is `expected_seq`."""
+        check_write_token(token)
+        name = self._append_ids.next_id() if append_id is None else append_id
+        prepared = check_append(workflow_id, events, expected_seq, name)
+        written = await self._writer.append(prepared, self._within(timeout_s), repeatable=append_id is not None)
+        return self._noted("events", written)
+
+    async def schedule_timer(
+        self, workflow_id: WorkflowId, timer_id: TimerId, fire_at: datetime, *, timeout_s: float | None = None
+    ) -> ConsistencyToken:
+        """Arm a timer durably; scheduling the same timer again replaces its time."""
+        entry = checked_timer(workflow_id, timer_id, fire_at)
+        return self._noted("events", await self._writer.schedule_timer(entry, self._within(timeout_s)))
+
+    async def put_package(self, record: PackageRecord, *, timeout_s: float | None = None) -> ConsistencyToken:
+        """Store the package and point its type's route at it, together."""
+        check_package(record)
+        return await self.put_package_with_routes(record, (record.workflow_type,), timeout_s=timeout_s)
+
+    async def put_package_with_routes(
+        self, record: PackageRecord, workflow_types: Sequence[str], *, timeout_s: float | None = None
+    ) -> ConsistencyToken:
+        """Store the package and point every named type's route at it, as one unit."""
+        check_package(record)
+        return await self._change(PackagePut(package=record, routes=checked_routes(workflow_types)), timeout_s)
+
+    async def delete_package(
+        self, workflow_type: str, content_hash: str, *, timeout_s: float | None = None
+    ) -> ConsistencyToken:
+        """Remove the archive; an absent one is fine; routes stay."""
+        named = checked_route(workflow_type, content_hash)
+        change = PackageDeleted(workflow_type=named.workflow_type, content_hash=named.content_hash)
+        return await self._change(change, timeout_s)
+
+    async def put_package_route(
+        self, workflow_type: str, content_hash: str, *, timeout_s: float | None = None
+    ) -> ConsistencyToken:
+        """Point the type's route at a package; its archive need not exist."""
+        named = checked_route(workflow_type, content_hash)
+        change = PackageRoutePut(workflow_type=named.workflow_type, content_hash=named.content_hash)
+        return await self._change(change, timeout_s)
+
+    async def _change(self, change: PackageChange, timeout_s: float | None) -> ConsistencyToken:
+        return self._noted("packages", await self._writer.change_packages(change, self._within(timeout_s)))
+
+    def _noted(self, log: LogName, token: ConsistencyToken) -> ConsistencyToken:
+        self._marks.note(log, token)
+        return token
+
+    def _within(self, timeout_s: float | None) -> float:
+        return self._append_timeout_s if timeout_s is None else timeout_s

@@ -1,0 +1,126 @@
+"""Settings of a store on Kafka and Postgres: from code, from the environment (`AION_STORE_…`), or from a URL.
+
+Secrets (the Postgres password, Kafka credentials) are kept out of `repr`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Annotated, Any, ClassVar, Final, Self
+from urllib.parse import parse_qsl, urlsplit
+
+from pydantic import Field, SecretStr, ValidationError, field_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from aion_store.errors import ConfigurationError
+from aion_store.log.reader import ClientSettings
+
+_NAME: Final = re.compile(r"[a-z][a-z0-9_]{0,39}")
+_PREFIX: Final = re.compile(r"[A-Za-z0-9._-]{1,100}")
+
+Seconds = Annotated[float, Field(gt=0, le=86_400)]
+
+
+class Settings(BaseSettings):
+    """What a store needs to know. `bootstrap_servers` and `postgres_dsn` name the servers; the rest has defaults."""
+
+    model_config = SettingsConfigDict(env_prefix="AION_STORE_", frozen=True, extra="forbid")
+
+    scheme: ClassVar[str] = "kafka"
+
+    bootstrap_servers: str = Field(min_length=1)
+    """Kafka's addresses, `host:port`, comma-separated."""
+    postgres_dsn: SecretStr
+    """Postgres for the tables: a URL or key=value text, as libpq takes it."""
+    postgres_read_dsn: SecretStr | None = None
+    """Postgres for reads, a replica for example; None reads where the tables are written."""
+    kafka: dict[str, SecretStr] = Field(default_factory=dict)
+    """More of librdkafka's settings, above all its security: `{"security.protocol": "SASL_SSL", …}`."""
+    topic_prefix: str = "aion"
+    """The topics are `<prefix>.events` and `<prefix>.packages`."""
+    schema_name: str = "aion"
+    """The Postgres schema that names the live tables; each generation of them has a schema of its own beside it."""
+    partitions: int = Field(default=64, ge=1, le=10_000)
+    """Partitions of the events topic; fixed when the topic is made."""
+    read_timeout_s: Seconds = 10.0
+    """How long a read waits for the tables to be fresh enough."""
+    append_timeout_s: Seconds = 30.0
+    """How long a write waits for its outcome."""
+
+    @field_validator("schema_name")
+    @classmethod
+    def _schema(cls, value: str) -> str:
+        if not _NAME.fullmatch(value):
+            raise ValueError("a schema is a lower-case letter, then at most 39 of a-z 0-9 _")
+        return value
+
+    @field_validator("topic_prefix")
+    @classmethod
+    def _prefix(cls, value: str) -> str:
+        if not _PREFIX.fullmatch(value):
+            raise ValueError("a topic prefix is 1 to 100 of A-Z a-z 0-9 . _ -")
+        return value
+
+    @property
+    def events_topic(self) -> str:
+        """The topic of events and timers."""
+        return f"{self.topic_prefix}.events"
+
+    @property
+    def packages_topic(self) -> str:
+        """The topic of packages and routes."""
+        return f"{self.topic_prefix}.packages"
+
+    @property
+    def projector_group(self) -> str:
+        """The consumer group whose members share the projection."""
+        return f"{self.topic_prefix}.projectors.{self.schema_name}"
+
+    @property
+    def client(self) -> ClientSettings:
+        """librdkafka's settings, secrets opened."""
+        extra = {name: value.get_secret_value() for name, value in self.kafka.items()}
+        return {"bootstrap.servers": self.bootstrap_servers, **extra}
+
+    @property
+    def write_dsn(self) -> str:
+        """The DSN of the tables, secrets opened."""
+        return self.postgres_dsn.get_secret_value()
+
+    @property
+    def read_dsn(self) -> str:
+        """The DSN that reads go to, secrets opened."""
+        return (self.postgres_read_dsn or self.postgres_dsn).get_secret_value()
+
+    @classmethod
+    def load(cls, values: Mapping[str, Any] | None = None) -> Self:
+        """Settings from values and, for what they leave out, the environment. Raises ConfigurationError."""
+        try:
+            return cls(**(values or {}))
+        except ValidationError as error:
+            raise ConfigurationError(_what_is_wrong(error)) from error
+
+    @classmethod
+    def from_url(cls, url: str) -> Self:
+        """Settings from `kafka://host:port,host:port?postgres_dsn=…&topic_prefix=…`; the environment fills the rest."""
+        parts = urlsplit(url)
+        values: dict[str, Any] = dict(parse_qsl(parts.query, keep_blank_values=True))
+        if parts.netloc:
+            values["bootstrap_servers"] = parts.netloc
+        if parts.path.strip("/"):
+            raise ConfigurationError(
+                f"The store's URL has the path {parts.path!r}, but takes none: write kafka://host:port?topic_prefix=NAME."
+            )
+        return cls.load(values)
+
+
+def _what_is_wrong(error: ValidationError) -> str:
+    faults = [
+        f"{'.'.join(str(part) for part in fault['loc'])}: {fault['msg']}"
+        for fault in error.errors(include_url=False, include_context=False, include_input=False)
+    ]
+    return (
+        f"The store's settings are incomplete or wrong ({'; '.join(faults)}). "
+        "Give them as AION_STORE_<NAME> in the environment, in Settings(…), or in the kafka:// URL."
+    )

@@ -1,0 +1,235 @@
+"""An event store for durable-workflow engines: the truth in a Kafka log, the answers in Postgres.
+
+    async with open_store("memory:") as store:
+        await store.append(token, workflow_id, events, expected_seq=0)
+        history = await store.read_history(workflow_id)
+
+The public names are those of `__all__`. They are loaded when the first of them is used: importing this package alone
+costs nothing, so that its pytest plugin doesn't slow the test runs of projects that don't use it.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from aion_store.contract import (
+        EventStore,
+        PackageStore,
+        ReadableEventStore,
+        WritableEventStore,
+        WriteToken,
+    )
+    from aion_store.errors import (
+        ConfigurationError,
+        CorruptHistoryError,
+        InvalidAppendError,
+        LimitExceededError,
+        LogGapError,
+        NotOwnerError,
+        OutcomeUnknownError,
+        SchemaMismatchError,
+        SequenceConflictError,
+        StaleProjectionError,
+        StoreError,
+        UnavailableError,
+        UndecodableEventError,
+    )
+    from aion_store.log.codec import DecodeError, decode_event, encode_event
+    from aion_store.memory import MemoryStore
+    from aion_store.model.consistency import Consistency, ConsistencyToken, ReadConsistency
+    from aion_store.model.events import (
+        EVENT_TYPES,
+        ActivityCancelled,
+        ActivityCompleted,
+        ActivityFailed,
+        ActivityScheduled,
+        ActivityStarted,
+        ChildWorkflowCancelled,
+        ChildWorkflowCompleted,
+        ChildWorkflowFailed,
+        ChildWorkflowStarted,
+        ContractEvent,
+        Event,
+        EventEnvelope,
+        OtherEvent,
+        ScheduleCreated,
+        ScheduleDeleted,
+        SchedulePaused,
+        ScheduleResumed,
+        ScheduleTriggered,
+        ScheduleUpdated,
+        SearchAttributesUpdated,
+        SignalReceived,
+        SignalSent,
+        TimerCancelled,
+        TimerFired,
+        TimerStarted,
+        WithTimeoutCompleted,
+        WorkflowCancelled,
+        WorkflowCompleted,
+        WorkflowContinuedAsNew,
+        WorkflowFailed,
+        WorkflowPaused,
+        WorkflowReopened,
+        WorkflowResumed,
+        WorkflowStarted,
+        WorkflowTimedOut,
+    )
+    from aion_store.model.ids import (
+        ActivityId,
+        AnonymousTimer,
+        NamedTimer,
+        PackageVersion,
+        RunId,
+        ScheduleId,
+        TimerId,
+        WorkflowId,
+        parse_timer_id,
+    )
+    from aion_store.model.packages import PackageRecord, PackageRouteRecord
+    from aion_store.model.payload import ActivityError, EncryptedPayload, Payload, WorkflowError
+    from aion_store.model.schedules import CronTrigger, IntervalTrigger, Period, ScheduleConfig
+    from aion_store.model.search_attributes import (
+        BoolAttribute,
+        DatetimeAttribute,
+        FloatAttribute,
+        IntAttribute,
+        KeywordListAttribute,
+        SearchAttributeValue,
+        StringAttribute,
+    )
+    from aion_store.model.timers import TimerEntry
+    from aion_store.model.workflow import RunSummary, WorkflowFilter, WorkflowStatus, WorkflowSummary
+    from aion_store.open import StoreSettings, open_store
+
+__all__ = [
+    "EVENT_TYPES",
+    "ActivityCancelled",
+    "ActivityCompleted",
+    "ActivityError",
+    "ActivityFailed",
+    "ActivityId",
+    "ActivityScheduled",
+    "ActivityStarted",
+    "AnonymousTimer",
+    "BoolAttribute",
+    "ChildWorkflowCancelled",
+    "ChildWorkflowCompleted",
+    "ChildWorkflowFailed",
+    "ChildWorkflowStarted",
+    "ConfigurationError",
+    "Consistency",
+    "ConsistencyToken",
+    "ContractEvent",
+    "CorruptHistoryError",
+    "CronTrigger",
+    "DatetimeAttribute",
+    "DecodeError",
+    "EncryptedPayload",
+    "Event",
+    "EventEnvelope",
+    "EventStore",
+    "FloatAttribute",
+    "IntAttribute",
+    "IntervalTrigger",
+    "InvalidAppendError",
+    "KeywordListAttribute",
+    "LimitExceededError",
+    "LogGapError",
+    "MemoryStore",
+    "NamedTimer",
+    "NotOwnerError",
+    "OtherEvent",
+    "OutcomeUnknownError",
+    "PackageRecord",
+    "PackageRouteRecord",
+    "PackageStore",
+    "PackageVersion",
+    "Payload",
+    "Period",
+    "ReadConsistency",
+    "ReadableEventStore",
+    "RunId",
+    "RunSummary",
+    "ScheduleConfig",
+    "ScheduleCreated",
+    "ScheduleDeleted",
+    "ScheduleId",
+    "SchedulePaused",
+    "ScheduleResumed",
+    "ScheduleTriggered",
+    "ScheduleUpdated",
+    "SchemaMismatchError",
+    "SearchAttributeValue",
+    "SearchAttributesUpdated",
+    "SequenceConflictError",
+    "SignalReceived",
+    "SignalSent",
+    "StaleProjectionError",
+    "StoreError",
+    "StoreSettings",
+    "StringAttribute",
+    "TimerCancelled",
+    "TimerEntry",
+    "TimerFired",
+    "TimerId",
+    "TimerStarted",
+    "UnavailableError",
+    "UndecodableEventError",
+    "WithTimeoutCompleted",
+    "WorkflowCancelled",
+    "WorkflowCompleted",
+    "WorkflowContinuedAsNew",
+    "WorkflowError",
+    "WorkflowFailed",
+    "WorkflowFilter",
+    "WorkflowId",
+    "WorkflowPaused",
+    "WorkflowReopened",
+    "WorkflowResumed",
+    "WorkflowStarted",
+    "WorkflowStatus",
+    "WorkflowSummary",
+    "WorkflowTimedOut",
+    "WritableEventStore",
+    "WriteToken",
+    "decode_event",
+    "encode_event",
+    "open_store",
+    "parse_timer_id",
+]
+
+_HOMES = (
+    "contract",
+    "errors",
+    "log.codec",
+    "memory",
+    "model.consistency",
+    "model.events",
+    "model.ids",
+    "model.packages",
+    "model.payload",
+    "model.schedules",
+    "model.search_attributes",
+    "model.timers",
+    "model.workflow",
+    "open",
+)
+
+if not TYPE_CHECKING:
+
+    def __getattr__(name: str) -> object:
+        """Load all public names when the first one is used."""
+        if name not in __all__:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        from importlib import import_module
+
+        for home in _HOMES:
+            module = import_module(f"{__name__}.{home}")
+            globals().update({public: getattr(module, public) for public in __all__ if hasattr(module, public)})
+        return globals()[name]
+
+    def __dir__() -> list[str]:
+        """The public names."""
+        return __all__

@@ -1,0 +1,238 @@
+"""Reading a log: what a topic is, where a partition ends, and its committed records in order.
+
+Everything here blocks and belongs in a thread. A client that answers an error is replaced: one kept across a
+broker's restart may refuse for ever. The end of a log is its high watermark, not the last stable offset, which lags
+behind acknowledged appends.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Collection, Iterator, Mapping, Sized
+from contextlib import suppress
+from typing import Final, NamedTuple, Protocol, TypeAlias, cast
+
+from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicCollection, TopicPartition
+from confluent_kafka.admin import AdminClient
+
+from aion_store.errors import SchemaMismatchError, UnavailableError
+from aion_store.limits import FETCH_MAX_BYTES
+from aion_store.log.record import ParsedRecord, parse_record
+
+ClientSettings: TypeAlias = Mapping[str, str | int | float | bool]
+"""librdkafka's own settings: bootstrap.servers and whatever security the cluster needs."""
+
+_LATEST: Final = -1
+_URL_SAFE: Final = str.maketrans("+/", "-_")
+_BATCH: Final = 5_000
+_POLL_S: Final = 0.5
+_PAUSE_S: Final = 0.02
+_REQUEST_S: Final = 5.0
+
+
+class TopicIdentity(NamedTuple):
+    """A topic as it is now: its name, Kafka's id of it (another one after it was recreated), its partition count."""
+
+    name: str
+    topic_id: str
+    partitions: int
+
+
+class _Described(Protocol):
+    """What we read of confluent-kafka's TopicDescription, whose own types are loose."""
+
+    topic_id: object
+    partitions: Sized
+
+
+class _Cluster(Protocol):
+    """What we read of confluent-kafka's DescribeClusterResult."""
+
+    cluster_id: object
+
+
+def kafka_unavailable(error: KafkaException | str) -> UnavailableError:
+    """The store's error for a Kafka that doesn't answer."""
+    reason = error if isinstance(error, str) else str(error.args[0])
+    return UnavailableError("Kafka", reason)
+
+
+def describe_topic(settings: ClientSettings, name: str, timeout_s: float) -> TopicIdentity | None:
+    """What the topic is; None when it doesn't exist. Raises UnavailableError past `timeout_s` seconds."""
+    admin = AdminClient({**settings, "log_level": 0})
+    asked = admin.describe_topics(  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]
+        TopicCollection([name]), request_timeout=timeout_s
+    )
+    try:
+        described = cast("_Described", asked[name].result(timeout_s + 1))
+    except TimeoutError as error:
+        raise kafka_unavailable(f"no answer within {timeout_s} s") from error
+    except KafkaException as error:
+        if error.args[0].code() == KafkaError.UNKNOWN_TOPIC_OR_PART:
+            return None
+        raise kafka_unavailable(error) from error
+    topic_id = str(described.topic_id).translate(_URL_SAFE)  # as Kafka's own tools print it
+    return TopicIdentity(name, topic_id, len(described.partitions))
+
+
+def cluster_id(settings: ClientSettings, timeout_s: float) -> str:
+    """The id that the cluster gave itself. Raises UnavailableError past `timeout_s` seconds."""
+    admin = AdminClient({**settings, "log_level": 0})
+    asked = admin.describe_cluster(  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]
+        request_timeout=timeout_s
+    )
+    try:
+        return str(cast("_Cluster", asked.result(timeout_s + 1)).cluster_id)
+    except TimeoutError as error:
+        raise kafka_unavailable(f"no answer within {timeout_s} s") from error
+    except KafkaException as error:
+        raise kafka_unavailable(error) from error
+
+
+def _consumer(settings: ClientSettings, isolation: str) -> Consumer:
+    return Consumer(
+        {
+            **settings,
+            "group.id": "aion-store-reader",
+            "enable.auto.commit": False,
+            "enable.auto.offset.store": False,
+            "isolation.level": isolation,
+            "enable.partition.eof": True,
+            "auto.offset.reset": "error",
+            "fetch.wait.max.ms": 10,
+            "fetch.error.backoff.ms": 20,
+            "fetch.message.max.bytes": FETCH_MAX_BYTES,
+            "fetch.max.bytes": 2 * FETCH_MAX_BYTES,
+            "receive.message.max.bytes": 2 * FETCH_MAX_BYTES + 1024,
+            "log_level": 0,
+        }
+    )
+
+
+class EndOfLog:
+    """Asks for high watermarks over one kept connection; one request at a time, from any thread."""
+
+    def __init__(self, settings: ClientSettings) -> None:
+        self._settings = settings
+        self._lock = threading.Lock()
+        self._client: Consumer | None = None
+
+    def high_watermarks(self, topic: str, partitions: Collection[int], timeout_s: float) -> dict[int, int]:
+        """The offset after the last record, committed or not, of each partition, at a moment after this call began.
+
+        Raises UnavailableError when Kafka doesn't answer within `timeout_s` seconds.
+        """
+        deadline = time.monotonic() + timeout_s
+        wanted = [TopicPartition(topic, partition, _LATEST) for partition in partitions]
+        with self._lock:
+            while True:
+                remaining = max(0.05, deadline - time.monotonic())
+                try:
+                    if self._client is None:
+                        self._client = _consumer(self._settings, "read_uncommitted")
+                    found = self._client.offsets_for_times(wanted, timeout=min(_REQUEST_S, remaining))
+                    return _offsets(found)
+                except KafkaException as error:
+                    self._drop()
+                    if time.monotonic() >= deadline:
+                        raise kafka_unavailable(error) from error
+                    time.sleep(_PAUSE_S)
+
+    def _drop(self) -> None:
+        client, self._client = self._client, None
+        if client is not None:
+            _close(client)
+
+    def close(self) -> None:
+        """Let go of the connection."""
+        with self._lock:
+            self._drop()
+
+
+def _offsets(answers: list[TopicPartition]) -> dict[int, int]:
+    for answer in answers:
+        if answer.error is not None:
+            raise KafkaException(answer.error)
+    return {answer.partition: answer.offset for answer in answers}
+
+
+class Stretch(NamedTuple):
+    """Consecutive records of a partition, and the offset from which to read on (past markers and aborted records)."""
+
+    records: list[ParsedRecord]
+    position: int
+
+
+def scan_committed(
+    settings: ClientSettings, topic: str, partition: int, start: int, end: int, timeout_s: float
+) -> Iterator[Stretch]:
+    """The committed records of a partition from offset `start` until reading has passed `end`.
+
+    `end` is a high watermark: the last stretch's position is at or past it. Records that were committed meanwhile may
+    come along. Raises UnavailableError when nothing moves for `timeout_s` seconds (an open transaction before `end`
+    holds readers back as well), SchemaMismatchError when the log no longer holds `start`.
+    """
+    if start >= end:
+        return
+    client = _consumer(settings, "read_committed")
+    try:
+        client.assign([TopicPartition(topic, partition, start)])
+        position, moved = start, time.monotonic()
+        while position < end:
+            messages = _poll(client)
+            stretch = _stretch(messages, position)
+            if stretch.position > position:
+                moved = time.monotonic()
+                position = stretch.position
+                yield stretch
+            elif time.monotonic() - moved > timeout_s:
+                raise kafka_unavailable(
+                    f"partition {partition} of {topic} can't be read past offset {position} towards {end} "
+                    f"within {timeout_s} s (a transaction may be open)"
+                )
+    finally:
+        client.close()
+
+
+def _poll(client: Consumer) -> list[Message]:
+    first = client.poll(_POLL_S)
+    return [] if first is None else [first, *client.consume(_BATCH, 0.0)]
+
+
+def _stretch(messages: list[Message], position: int) -> Stretch:
+    records: list[ParsedRecord] = []
+    for message in messages:
+        error = message.error()
+        offset = message.offset()
+        if error is None and offset is not None:
+            records.append(parse_message(message, offset))
+            position = offset + 1
+        elif error is not None and error.code() == KafkaError._PARTITION_EOF and offset is not None:
+            position = max(position, offset)
+        elif error is not None and error.code() in (KafkaError.OFFSET_OUT_OF_RANGE, KafkaError._AUTO_OFFSET_RESET):
+            raise SchemaMismatchError(
+                f"a log that still holds offset {position}", str(error), "A partition was cut or recreated"
+            )
+    return Stretch(records, position)
+
+
+def parse_message(message: Message, offset: int) -> ParsedRecord:
+    """The record that a confluent-kafka message holds."""
+    key, value = message.key(), message.value()
+    headers = message.headers()
+    pairs = dict(headers).items() if isinstance(headers, list) else (headers or {}).items()
+    kept = [(name, content) for name, content in pairs if isinstance(content, bytes)]
+    return parse_record(
+        offset,
+        message.timestamp()[1],
+        key.encode() if isinstance(key, str) else key,
+        value.encode() if isinstance(value, str) else value,
+        kept,
+    )
+
+
+def _close(client: Consumer) -> None:
+    """Close a client that may be broken."""
+    with suppress(KafkaException, RuntimeError):
+        client.close()

@@ -1,0 +1,156 @@
+"""Waiting until the tables show what a read must see, on the very server that it reads from.
+
+A goal per partition is a position (strong: the log's end at a moment after the call) or an ordinal (session and
+tokens). One watcher serves all waiters: it listens for the projector's notifications where the server allows that,
+looks every few milliseconds where it doesn't, and rests while nobody waits.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Collection, Mapping
+from contextlib import suppress
+from typing import Any, Final, NamedTuple
+
+import psycopg
+from psycopg import AsyncConnection, sql
+
+from aion_store.errors import SchemaMismatchError, StaleProjectionError, UnavailableError
+from aion_store.log.reader import EndOfLog
+from aion_store.postgres.generation import Checkpoint, LogPartition, checkpoints_from
+from aion_store.postgres.statements import query, select_generation
+
+POLL_S: Final = 0.003
+LISTENING_POLL_S: Final = 0.05
+"""How often the watcher looks while it listens: a pooler between may swallow notifications silently."""
+RETRY_S: Final = 0.1
+CONNECT_S: Final = 5
+
+
+class Goal(NamedTuple):
+    """What a partition's checkpoint must reach. A goal of another topic than the tables' can never be met."""
+
+    topic_id: str | None = None
+    position: int = 0
+    ordinal: int = 0
+
+    def met_by(self, checkpoint: Checkpoint) -> bool:
+        """Whether a checkpoint is there; raises SchemaMismatchError when it is another topic's."""
+        if self.topic_id is not None and self.topic_id != checkpoint.topic_id:
+            raise SchemaMismatchError(checkpoint.topic_id, self.topic_id, "The topic that a consistency token names")
+        return checkpoint.position >= self.position and checkpoint.ordinal >= self.ordinal
+
+
+def unmet(
+    goals: Mapping[LogPartition, Goal], checkpoints: Mapping[LogPartition, Checkpoint]
+) -> StaleProjectionError | None:
+    """What is still missing, as the error to raise when the time is up; None when every goal is met."""
+    for where, goal in goals.items():
+        checkpoint = checkpoints.get(where)
+        if checkpoint is None:
+            return StaleProjectionError(where.partition, goal.ordinal or goal.position, 0)
+        if not goal.met_by(checkpoint):
+            wanted, reached = (
+                (goal.ordinal, checkpoint.ordinal) if goal.ordinal else (goal.position, checkpoint.position)
+            )
+            return StaleProjectionError(where.partition, wanted, reached, halted=checkpoint.halted)
+    return None
+
+
+class SharedEndOfLog:
+    """Ends of the log for many waiters: a request is shared only by those who arrived before it was sent."""
+
+    def __init__(self, end_of_log: EndOfLog, topic: str, partitions: int) -> None:
+        self._end_of_log, self._topic, self._all = end_of_log, topic, range(partitions)
+        self._sending: asyncio.Lock = asyncio.Lock()
+        self._next: _Request | None = None
+
+    async def high_watermarks(self, partitions: Collection[int], timeout_s: float) -> dict[int, int]:
+        """The high watermarks of some partitions at a moment after this call. Raises UnavailableError."""
+        request = self._next
+        if request is None:
+            request = self._next = _Request(set())
+        request.partitions.update(partitions)
+        async with self._sending:
+            if request.answer is None:
+                self._next = None
+                request.answer = await asyncio.to_thread(
+                    self._end_of_log.high_watermarks, self._topic, sorted(request.partitions), timeout_s
+                )
+        return {partition: request.answer[partition] for partition in partitions}
+
+
+class _Request:
+    """One end-of-log request, before or after it was sent."""
+
+    def __init__(self, partitions: set[int]) -> None:
+        self.partitions = partitions
+        self.answer: dict[int, int] | None = None
+
+
+class CheckpointWatcher:
+    """Tells waiters when checkpoints move. `run` is its one task; it stops when cancelled."""
+
+    def __init__(self, dsn: str, schema: str) -> None:
+        self._dsn, self._schema = dsn, schema
+        self._waiters = 0
+        self._needed = asyncio.Event()
+        self._moved = asyncio.Condition()
+        self._seen: Mapping[LogPartition, Checkpoint] = {}
+
+    async def wait(self, goals: Mapping[LogPartition, Goal], timeout_s: float) -> None:
+        """Return when every goal was seen to be met; raises StaleProjectionError past the time."""
+        self._waiters += 1
+        self._needed.set()
+        try:
+            async with asyncio.timeout(timeout_s), self._moved:
+                await self._moved.wait_for(lambda: unmet(goals, self._seen) is None)
+        except TimeoutError:
+            stale = unmet(goals, self._seen)
+            raise stale or UnavailableError("Postgres", "its checkpoints couldn't be read in time") from None
+        finally:
+            self._waiters -= 1
+            if self._waiters == 0:
+                self._needed.clear()
+
+    async def run(self) -> None:
+        """Watch while anybody waits, until cancelled; a lost connection is made anew."""
+        while True:
+            await self._needed.wait()
+            with suppress(psycopg.Error, OSError):
+                async with await AsyncConnection.connect(
+                    self._dsn, autocommit=True, connect_timeout=CONNECT_S, application_name="aion-store-watcher"
+                ) as connection:
+                    while True:
+                        await self._watch(connection)
+                        await self._needed.wait()
+            await asyncio.sleep(RETRY_S)
+
+    async def _watch(self, connection: AsyncConnection[Any]) -> None:
+        """Look after every notification while anybody waits; nobody listens while nobody waits."""
+        listening = sql.Identifier(channel(self._schema))
+        try:
+            await connection.execute(sql.SQL("listen {}").format(listening))
+            poll_s = LISTENING_POLL_S
+        except psycopg.Error:  # a replica refuses: look often instead
+            poll_s = POLL_S
+        while self._waiters:
+            await self._look(connection)
+            async for _ in connection.notifies(timeout=poll_s, stop_after=1):
+                pass
+        await connection.execute("unlisten *")
+
+    async def _look(self, connection: AsyncConnection[Any]) -> None:
+        row = await (await connection.execute(select_generation(self._schema))).fetchone()
+        if row is None:
+            raise psycopg.OperationalError("the store's tables aren't made yet")
+        checkpoints = await connection.execute(query("select_checkpoints", row[0]))
+        seen = checkpoints_from(await checkpoints.fetchall())
+        async with self._moved:
+            self._seen = seen
+            self._moved.notify_all()
+
+
+def channel(schema: str) -> str:
+    """The channel on which the projector notifies that checkpoints moved."""
+    return f"{schema}_checkpoints"

@@ -1,0 +1,96 @@
+"""Heads and recorded appends as Postgres shows them to a partition writer.
+
+Each call is one REPEATABLE READ transaction, so that the checkpoint it returns belongs to the rows it returns.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Generator
+from contextlib import contextmanager
+from typing import Any
+
+import psycopg
+from psycopg import IsolationLevel
+from psycopg_pool import ConnectionPool
+
+from aion_store.errors import UnavailableError
+from aion_store.model.ids import WorkflowId
+from aion_store.postgres.errors import postgres_errors
+from aion_store.postgres.statements import query, select_generation
+from aion_store.projected import HeadSnapshot, LogName, ProjectedCheckpoint, RecordedRow, RecordedSnapshot
+
+_CONNECT_S = 5
+_STATEMENT_MS = 10_000
+
+
+def _configure(connection: psycopg.Connection[Any]) -> None:
+    connection.isolation_level = IsolationLevel.REPEATABLE_READ
+    connection.read_only = True
+
+
+class PostgresHeads:
+    """The tables as partition writers see them; any thread may call. Raises UnavailableError when Postgres is away."""
+
+    def __init__(self, dsn: str, schema: str, *, max_connections: int = 4) -> None:
+        self._schema = schema
+        self._pool = ConnectionPool(
+            dsn,
+            min_size=0,
+            max_size=max_connections,
+            open=False,
+            configure=_configure,
+            timeout=_CONNECT_S,
+            reconnect_timeout=_CONNECT_S,
+            num_workers=1,
+            kwargs={"connect_timeout": _CONNECT_S, "options": f"-c statement_timeout={_STATEMENT_MS}"},
+        )
+
+    def open(self) -> None:
+        """Start the pool; connections are made when they are needed."""
+        self._pool.open()
+
+    def close(self) -> None:
+        """Close every connection."""
+        self._pool.close()
+
+    def checkpoint(self, log: LogName, partition: int) -> ProjectedCheckpoint:
+        """Where the partition's tables stand."""
+        with self._snapshot() as (connection, generation):
+            return _checkpoint(connection, generation, log, partition)
+
+    def look_up(self, partition: int, workflow_ids: Collection[WorkflowId]) -> HeadSnapshot:
+        """The heads of some workflows of one events partition, 0 for those without an event."""
+        with self._snapshot() as (connection, generation):
+            at = _checkpoint(connection, generation, "events", partition)
+            rows = connection.execute(
+                query("select_heads", generation),
+                {"partition": partition, "workflow_ids": list(workflow_ids)},
+            )
+            return HeadSnapshot(at.topic_id, at.ordinal, {WorkflowId(int=row[0].int): row[1] for row in rows})
+
+    def recorded(self, partition: int, workflow_id: WorkflowId, from_seq: int, count: int) -> RecordedSnapshot:
+        """At most `count` events of a workflow from sequence `from_seq` on, ascending."""
+        with self._snapshot() as (connection, generation):
+            at = _checkpoint(connection, generation, "events", partition)
+            rows = connection.execute(
+                query("select_recorded", generation),
+                {"partition": partition, "workflow_id": workflow_id, "from_seq": from_seq, "count": count},
+            )
+            return RecordedSnapshot(at.topic_id, at.ordinal, [RecordedRow(*row) for row in rows])
+
+    @contextmanager
+    def _snapshot(self) -> Generator[tuple[psycopg.Connection[Any], str]]:
+        with postgres_errors(), self._pool.connection() as connection:
+            row = connection.execute(select_generation(self._schema)).fetchone()
+            if row is None:
+                raise UnavailableError("Postgres", "the store's tables aren't made yet")
+            yield connection, row[0]
+
+
+def _checkpoint(
+    connection: psycopg.Connection[Any], generation: str, log: LogName, partition: int
+) -> ProjectedCheckpoint:
+    row = connection.execute(query("select_checkpoint", generation), {"log": log, "partition": partition}).fetchone()
+    if row is None:
+        raise UnavailableError("Postgres", f"the tables have no checkpoint for partition {partition} of {log}")
+    return ProjectedCheckpoint(*row)

@@ -1,0 +1,195 @@
+"""Makes and upgrades the tables: numbered, forward-only migrations, each in one transaction, one migrator at a time.
+
+The migrations are `aion_store/schema/NNNN_*.sql`; the statements around them are in `migration/`. Everything lives in
+the control schema (`<schema>`) and in one schema a generation of projected tables (the first is `<schema>_g1`).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import AsyncGenerator, Mapping
+from contextlib import asynccontextmanager
+from functools import cache
+from typing import Any, Final, NamedTuple
+
+import psycopg
+from psycopg import AsyncConnection
+from psycopg.rows import namedtuple_row
+
+from aion_store.errors import ConfigurationError, SchemaMismatchError
+from aion_store.log.chain import chain_start
+from aion_store.log.reader import TopicIdentity
+from aion_store.postgres.errors import one_line, postgres_errors
+from aion_store.postgres.log_identity import LogIdentity, check_identity
+from aion_store.postgres.sql_files import SqlFile, read_sql_files
+
+_SCHEMA_NAME: Final = re.compile(r"[a-z_][a-z0-9_]{0,39}", re.ASCII)
+_MIGRATION_NAME: Final = re.compile(r"(\d{4})_[a-z0-9_]+")
+_CONNECT_S: Final = 10
+_LOCK_MS: Final = 60_000
+
+
+class Migration(NamedTuple):
+    """One step of the tables' history; versions run from 1 without gaps."""
+
+    version: int
+    file: SqlFile
+
+
+@cache
+def migrations() -> tuple[Migration, ...]:
+    """All migrations in order."""
+    found: list[Migration] = []
+    for name, file in read_sql_files("aion_store", "schema").items():
+        match = _MIGRATION_NAME.fullmatch(name)
+        if match is None or int(match[1]) != len(found) + 1:
+            raise ValueError(f"migration {name} isn't named NNNN_words, or its number isn't {len(found) + 1}")
+        found.append(Migration(len(found) + 1, file))
+    return tuple(found)
+
+
+@cache
+def _statements() -> Mapping[str, SqlFile]:
+    return read_sql_files("aion_store.postgres", "migration")
+
+
+async def migrate(dsn: str, *, schema: str, log: LogIdentity) -> None:
+    """Bring the tables of `schema` to this version; make them, before the first record of `log`, where there are none.
+
+    Changes nothing and raises SchemaMismatchError when they are of a newer version or made from another log,
+    ConfigurationError for a bad schema name or DSN or a right that is missing, UnavailableError when Postgres is away.
+    """
+    async with _connect(dsn, schema) as connection:
+        await connection.execute(f"set lock_timeout = {_LOCK_MS}".encode())
+        await connection.execute(_statements()["lock"].bind(), {"schema": schema})
+        version = await _version(connection, schema)
+        if version:
+            _check_version(version, schema, newest_only=False)
+            found = await _found_log(connection, schema)
+            check_identity(found.log, log, schema)
+        for migration in migrations()[version:]:
+            async with connection.transaction():
+                if migration.version == 1:
+                    await _create(connection, schema, log, migration)
+                else:
+                    found = await _found_log(connection, schema)
+                    await connection.execute(migration.file.bind(control=schema, generation=found.live_schema))
+                await connection.execute(
+                    _statements()["insert_migration"].bind(control=schema),
+                    {"version": migration.version, "name": migration.file.name},
+                )
+
+
+async def check_schema(dsn: str, *, schema: str, log: LogIdentity) -> None:
+    """Raises SchemaMismatchError unless the tables of `schema` are of this version and made from `log`.
+
+    For processes that may not migrate, and for replicas. Other errors as `migrate`.
+    """
+    async with _connect(dsn, schema) as connection:
+        _check_version(await _version(connection, schema), schema, newest_only=True)
+        found = await _found_log(connection, schema)
+        check_identity(found.log, log, schema)
+
+
+@asynccontextmanager
+async def _connect(dsn: str, schema: str) -> AsyncGenerator[AsyncConnection[Any]]:
+    if not _SCHEMA_NAME.fullmatch(schema):
+        raise ConfigurationError(
+            f"{schema!r} can't name the tables' schema: use 1-40 lower-case letters, digits and underscores, and "
+            "no digit first."
+        )
+    with postgres_errors():
+        try:
+            connection = await AsyncConnection.connect(
+                dsn,
+                autocommit=True,
+                connect_timeout=_CONNECT_S,
+                application_name="aion-store migrate",
+                row_factory=namedtuple_row,
+            )
+        except psycopg.ProgrammingError as error:
+            raise ConfigurationError(f"The Postgres DSN can't be used: {one_line(error)}.") from error
+        async with connection:
+            yield connection
+
+
+class _FoundLog(NamedTuple):
+    live_schema: str
+    log: LogIdentity
+
+
+async def _found_log(connection: AsyncConnection[Any], schema: str) -> _FoundLog:
+    cursor = await connection.execute(_statements()["select_generation"].bind(control=schema))
+    row = await cursor.fetchone()
+    if row is None:
+        raise SchemaMismatchError("one row", "none", f"The table {schema}.generation")
+    events = TopicIdentity(row.events_topic, row.events_topic_id, row.partitions)
+    packages = TopicIdentity(row.packages_topic, row.packages_topic_id, 1)
+    return _FoundLog(row.live_schema, LogIdentity(row.cluster_id, events, packages))
+
+
+async def _version(connection: AsyncConnection[Any], schema: str) -> int:
+    generation = f"{schema}_g1"
+    cursor = await connection.execute(
+        _statements()["find_schemas"].bind(), {"schema": schema, "generation": generation}
+    )
+    found: Any = await cursor.fetchone()
+    if found.migrated:
+        cursor = await connection.execute(_statements()["select_version"].bind(control=schema))
+        row: Any = await cursor.fetchone()
+        return row.version or 0
+    if found.generation_exists:
+        raise SchemaMismatchError(
+            "no such schema (drop it, or use another name)",
+            f"schema {generation}, but no {schema}.migrations that says what it is",
+            "The database",
+        )
+    return 0
+
+
+def _check_version(version: int, schema: str, *, newest_only: bool) -> None:
+    newest = len(migrations())
+    subject = f"The tables in schema {schema}"
+    if version > newest:
+        raise SchemaMismatchError(f"version {newest} at most (use a newer aion-store)", f"version {version}", subject)
+    if newest_only and version < newest:
+        found = f"version {version}" if version else "none"
+        raise SchemaMismatchError(f"version {newest} (open a store that may migrate them, once)", found, subject)
+
+
+async def _create(connection: AsyncConnection[Any], schema: str, log: LogIdentity, migration: Migration) -> None:
+    generation = f"{schema}_g1"
+    statements = _statements()
+    await connection.execute(statements["create_control"].bind(control=schema))
+    await connection.execute(statements["create_generation"].bind(generation=generation))
+    await connection.execute(migration.file.bind(control=schema, generation=generation))
+    await connection.execute(
+        statements["insert_generation"].bind(control=schema),
+        {
+            "live_schema": generation,
+            "cluster_id": log.cluster_id,
+            "events_topic": log.events.name,
+            "events_topic_id": log.events.topic_id,
+            "packages_topic": log.packages.name,
+            "packages_topic_id": log.packages.topic_id,
+            "partitions": log.events.partitions,
+        },
+    )
+    await fill_generation(connection, generation, log)
+
+
+async def fill_generation(connection: AsyncConnection[Any], generation: str, log: LogIdentity) -> None:
+    """Give a new generation its events partitions, and checkpoints before the first record of every partition."""
+    statements = _statements()
+    for partition in range(log.events.partitions):
+        table = f"events_p{partition}"
+        await connection.execute(
+            statements["create_partition"].bind(generation=generation, table=table, number=partition)
+        )
+    checkpoint = statements["insert_checkpoint"].bind(generation=generation)
+    for name, topic in (("events", log.events), ("packages", log.packages)):
+        for partition in range(topic.partitions):
+            chain = chain_start(topic.topic_id, partition)
+            await connection.execute(
+                checkpoint, {"log": name, "partition": partition, "topic_id": topic.topic_id, "chain": chain}
+            )

@@ -1,0 +1,2 @@
+-- The schema of one generation of projected tables.
+create schema {generation}

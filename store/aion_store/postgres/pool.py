@@ -1,0 +1,108 @@
+"""The connections that reads use, and the one snapshot that each read is answered from."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple, TypeAlias
+
+import psycopg
+from psycopg import AsyncConnection, IsolationLevel
+from psycopg_pool import AsyncConnectionPool
+
+from aion_store.errors import UnavailableError
+from aion_store.postgres.errors import postgres_errors
+from aion_store.postgres.generation import Snapshot, checkpoints_from
+from aion_store.postgres.statements import query, select_generation
+
+Rows: TypeAlias = list[tuple[Any, ...]]
+
+_CONNECT_S = 5
+
+
+class Query(NamedTuple):
+    """A statement by name and its parameters."""
+
+    name: str
+    parameters: dict[str, Any]
+
+
+class SnapshotRows(NamedTuple):
+    """The answers of some queries, all from one snapshot, and what that snapshot shows of the checkpoints."""
+
+    snapshot: Snapshot
+    rows: list[Rows]
+
+
+async def _configure(connection: AsyncConnection[Any]) -> None:
+    await connection.set_isolation_level(IsolationLevel.REPEATABLE_READ)
+    await connection.set_read_only(True)
+
+
+class ReadPool:
+    """A bounded pool on the server that reads go to (the primary or a replica)."""
+
+    def __init__(self, dsn: str, schema: str, *, max_connections: int = 8, statement_timeout_ms: int = 30_000) -> None:
+        self.dsn, self.schema = dsn, schema
+        self._live: str | None = None
+        options = f"-c statement_timeout={statement_timeout_ms} -c plan_cache_mode=force_custom_plan"
+        self._pool = AsyncConnectionPool(
+            dsn,
+            min_size=1,
+            max_size=max_connections,
+            open=False,
+            configure=_configure,
+            timeout=_CONNECT_S,
+            reconnect_timeout=_CONNECT_S,
+            kwargs={"connect_timeout": _CONNECT_S, "options": options},
+        )
+
+    async def open(self) -> None:
+        """Start the pool; connections are made in the background."""
+        await self._pool.open()
+
+    async def close(self) -> None:
+        """Close every connection."""
+        await self._pool.close()
+
+    async def snapshot(self, queries: Sequence[Query]) -> SnapshotRows:
+        """Answer the queries in one REPEATABLE READ transaction and one round trip.
+
+        Raises UnavailableError when Postgres doesn't answer. A generation that was swapped in between is found out
+        from the snapshot itself, and the read is made again on the live one.
+        """
+        with postgres_errors():
+            async with self._pool.connection() as connection:
+                while True:
+                    live = self._live or await self._find_live(connection)
+                    try:
+                        answer = await self._read(connection, live, queries)
+                    except (psycopg.errors.UndefinedTable, psycopg.errors.InvalidSchemaName):
+                        await connection.rollback()
+                        if await self._find_live(connection) == live:
+                            raise
+                        continue
+                    if answer is not None:
+                        return answer
+                    self._live = None
+
+    async def _find_live(self, connection: AsyncConnection[Any]) -> str:
+        cursor = await connection.execute(select_generation(self.schema))
+        row = await cursor.fetchone()
+        await connection.rollback()
+        if row is None:
+            raise UnavailableError("Postgres", "the store's tables aren't made yet")
+        self._live = str(row[0])
+        return self._live
+
+    async def _read(self, connection: AsyncConnection[Any], live: str, queries: Sequence[Query]) -> SnapshotRows | None:
+        async with connection.pipeline():
+            named = await connection.execute(select_generation(self.schema))
+            checkpoints = await connection.execute(query("select_checkpoints", live))
+            cursors = [await connection.execute(query(wanted.name, live), wanted.parameters) for wanted in queries]
+        row = await named.fetchone()
+        seen = checkpoints_from(await checkpoints.fetchall())
+        rows = [await cursor.fetchall() for cursor in cursors]
+        await connection.rollback()
+        if row is None or row[0] != live:
+            return None
+        return SnapshotRows(Snapshot(live, seen), rows)

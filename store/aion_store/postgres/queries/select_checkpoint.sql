@@ -1,0 +1,3 @@
+-- Where one partition's tables stand. Index: checkpoints' primary key.
+select topic_id, position, ordinal, chain from {generation}.checkpoints
+where log = %(log)s and partition = %(partition)s

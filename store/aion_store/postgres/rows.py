@@ -1,0 +1,99 @@
+"""Rows of the tables as values of the contract."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from aion_store.errors import UndecodableEventError
+from aion_store.log.codec import DecodeError, decode_event
+from aion_store.model.events import Event
+from aion_store.model.ids import RunId, WorkflowId, parse_timer_id
+from aion_store.model.packages import PackageRecord, PackageRouteRecord
+from aion_store.model.timers import TimerEntry
+from aion_store.model.times import in_utc
+from aion_store.model.workflow import RunSummary, WorkflowStatus, WorkflowSummary
+
+
+def events_from(workflow_id: WorkflowId, rows: Iterable[tuple[Any, ...]]) -> list[Event]:
+    """The rows of `select_history`; raises UndecodableEventError for the first that can't be decoded."""
+    events: list[Event] = []
+    for seq, kind, body, offset in rows:
+        try:
+            events.append(decode_event(body, kind))
+        except DecodeError as error:
+            raise UndecodableEventError(workflow_id, seq, offset, str(error)) from error
+    return events
+
+
+def workflow_ids_from(rows: Iterable[tuple[Any, ...]]) -> list[WorkflowId]:
+    """The rows of `select_workflow_ids` and `select_active_ids`."""
+    return [WorkflowId(int=row[0].int) for row in rows]
+
+
+def runs_from(rows: Iterable[tuple[Any, ...]]) -> list[RunSummary]:
+    """The rows of `select_runs`."""
+    return [
+        RunSummary(
+            run_id=RunId(int=run_id.int),
+            parent_run_id=None if parent is None else RunId(int=parent.int),
+            status=WorkflowStatus(status),
+            started_at=in_utc(started_at),
+            closed_at=None if closed_at is None else in_utc(closed_at),
+        )
+        for run_id, parent, status, started_at, closed_at in rows
+    ]
+
+
+def summaries_from(rows: Iterable[tuple[Any, ...]]) -> list[WorkflowSummary]:
+    """The rows of `select_summaries`."""
+    return [
+        WorkflowSummary(
+            workflow_id=WorkflowId(int=workflow_id.int),
+            workflow_type=workflow_type,
+            status=WorkflowStatus(status),
+            started_at=in_utc(started_at),
+            ended_at=None if ended_at is None else in_utc(ended_at),
+            parent=None if parent is None else WorkflowId(int=parent.int),
+            failed_step=failed_step,
+            failure_reason=None if failure_reason is None else failure_reason.decode(),
+            quarantined=quarantined,
+        )
+        for (
+            workflow_id,
+            workflow_type,
+            status,
+            started_at,
+            ended_at,
+            parent,
+            failed_step,
+            failure_reason,
+            quarantined,
+        ) in rows
+    ]
+
+
+def timers_from(rows: Iterable[tuple[Any, ...]]) -> list[TimerEntry]:
+    """The rows of `select_due_timers`."""
+    return [
+        TimerEntry(WorkflowId(int=workflow_id.int), parse_timer_id(timer_id), in_utc(fire_at))
+        for workflow_id, timer_id, fire_at in rows
+    ]
+
+
+def packages_from(rows: Iterable[tuple[Any, ...]]) -> list[PackageRecord]:
+    """The rows of `select_packages`."""
+    return [
+        PackageRecord(
+            workflow_type=workflow_type,
+            content_hash=content_hash,
+            archive=bytes(archive),
+            deployed_at=in_utc(deployed_at),
+        )
+        for workflow_type, content_hash, archive, deployed_at in rows
+    ]
+
+
+def routes_from(rows: Iterable[tuple[Any, ...]]) -> list[PackageRouteRecord]:
+    """The rows of `select_package_routes`."""
+    return [PackageRouteRecord(workflow_type=workflow_type, content_hash=content) for workflow_type, content in rows]

@@ -1,0 +1,48 @@
+"""SQL statements kept in files beside the module that runs them: one statement a file, named by it.
+
+A file's leading comment says purpose, parameters and the index relied on; it isn't sent. Schemas stand in braces and
+are put in as quoted identifiers, so literal braces are doubled; a bare percent sign is doubled as well.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from importlib.resources import files
+from typing import TYPE_CHECKING, NamedTuple, cast
+
+from psycopg import sql
+
+if TYPE_CHECKING:
+    from typing import LiteralString
+
+
+class SqlFile(NamedTuple):
+    """One file: its name without `.sql`, and its text without the leading comment."""
+
+    name: str
+    text: str
+
+    def bind(self, **parts: str | int) -> bytes:
+        """The statement with its braces filled, as psycopg takes it: texts as quoted identifiers, ints as literals."""
+        template = sql.SQL(cast("LiteralString", self.text))  # our own file, no one else's text
+        filled = {
+            name: sql.Literal(part) if isinstance(part, int) else sql.Identifier(part) for name, part in parts.items()
+        }
+        return template.format(**filled).as_bytes()
+
+
+def read_sql_files(package: str, folder: str) -> Mapping[str, SqlFile]:
+    """The `.sql` files of a package's folder by name, in name order."""
+    found = sorted((entry for entry in files(package).joinpath(folder).iterdir()), key=lambda entry: entry.name)
+    statements = [
+        SqlFile(entry.name.removesuffix(".sql"), _without_heading(entry.read_text(encoding="utf-8")))
+        for entry in found
+        if entry.name.endswith(".sql")
+    ]
+    return {statement.name: statement for statement in statements}
+
+
+def _without_heading(text: str) -> str:
+    lines = text.splitlines(keepends=True)
+    heading = next((index for index, line in enumerate(lines) if not line.startswith("--")), len(lines))
+    return "".join(lines[heading:]).strip()

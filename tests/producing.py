@@ -1,0 +1,185 @@
+"""What tests of the write path share: tables that are read from the log itself, and a check of a whole partition."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from collections import defaultdict
+from collections.abc import AsyncIterator, Collection, Sequence, Sized
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+from aion_producers.log_writer import LogWriter
+from aion_producers.settings import WriterSettings
+from aion_producers.topics import LogTopics, ensure_topics
+from aion_store.append_rules import PreparedAppend, check_append
+from aion_store.errors import UnavailableError
+from aion_store.log.appends import Append, complete_appends
+from aion_store.log.chain import chain_next, chain_start
+from aion_store.log.reader import ClientSettings, EndOfLog, TopicIdentity, scan_committed
+from aion_store.log.record import LogRecord, ParsedRecord
+from aion_store.model.events import Event, EventEnvelope, SignalReceived
+from aion_store.model.ids import WorkflowId
+from aion_store.model.payload import Payload
+from aion_store.projected import HeadSnapshot, LogName, ProjectedCheckpoint, RecordedRow, RecordedSnapshot
+
+TIMEOUT_S = 20.0
+RECORDED_AT = datetime(2026, 1, 31, 12, tzinfo=UTC)
+
+
+def signal(workflow_id: WorkflowId, seq: int, size_bytes: int = 300) -> Event:
+    """An event whose stored form takes about `size_bytes` bytes."""
+    data = b'"' + b"x" * max(1, size_bytes - 200) + b'"'
+    envelope = EventEnvelope(seq=seq, recorded_at=RECORDED_AT, workflow_id=workflow_id)
+    return SignalReceived(envelope=envelope, name="s", payload=Payload(data))
+
+
+def prepare(
+    workflow_id: WorkflowId, expected_seq: int, count: int = 1, append_id: str | None = None, size_bytes: int = 300
+) -> PreparedAppend:
+    """An append of `count` events after `expected_seq`."""
+    events = [signal(workflow_id, expected_seq + i, size_bytes) for i in range(1, count + 1)]
+    return check_append(workflow_id, events, expected_seq, append_id or secrets.token_hex(8))
+
+
+def read_partition(client: ClientSettings, topic: TopicIdentity, partition: int) -> tuple[list[ParsedRecord], int]:
+    """All committed records of a partition up to its present end, and the position after them."""
+    ends = EndOfLog(client)
+    try:
+        end = ends.high_watermarks(topic.name, [partition], TIMEOUT_S)[partition]
+    finally:
+        ends.close()
+    records: list[ParsedRecord] = []
+    position = 0
+    for stretch in scan_committed(client, topic.name, partition, 0, end, TIMEOUT_S):
+        records += stretch.records
+        position = stretch.position
+    return records, position
+
+
+def check_partition(topic: TopicIdentity, partition: int, records: Sequence[ParsedRecord]) -> list[Append]:
+    """The partition's appends, after checking ordinals, chain, sequences and that no append is there twice."""
+    chain = chain_start(topic.topic_id, partition)
+    ours = [record for record in records if isinstance(record, LogRecord)]
+    for ordinal, record in enumerate(ours, 1):
+        assert record.ordinal == ordinal
+        chain = chain_next(
+            chain,
+            key=record.key,
+            kind=record.kind.encode(),
+            seq=None if record.seq is None else str(record.seq).encode(),
+            append=f"{record.append_id}:{record.append_index}/{record.append_count}".encode(),
+            ordinal=str(ordinal).encode(),
+            version=b"1",
+            value=record.value,
+        )
+        assert record.chain == chain
+    decided = complete_appends(records)
+    assert not decided.dropped
+    assert not decided.prefix.records
+    heads: dict[bytes, int] = defaultdict(int)
+    names: set[tuple[bytes | None, str, int | None]] = set()
+    for append in decided.appends:
+        name = (append[0].key, append[0].append_id, append[0].seq)
+        assert name not in names
+        names.add(name)
+        for record in append:
+            if record.seq is not None and record.key is not None:
+                heads[record.key] += 1
+                assert record.seq == heads[record.key]
+    return decided.appends
+
+
+async def grown(items: Sized, count: int, deadline_s: float = 60.0) -> None:
+    """Return once there are more than `count` new items."""
+    wanted = len(items) + count
+    async with asyncio.timeout(deadline_s):
+        while len(items) <= wanted:  # noqa: ASYNC110 - appended to by any number of tasks
+            await asyncio.sleep(0.01)
+
+
+@dataclass(slots=True)
+class TablesFromLog:
+    """A truthful `ProjectedHeads`: it reads the log at every call, up to ordinal `behind_at` where that is set."""
+
+    client: ClientSettings
+    topics: LogTopics
+    down: bool = False
+    behind_at: int | None = None
+    topic_id: str | None = None
+    asked: list[Collection[WorkflowId]] = field(default_factory=list[Collection[WorkflowId]])
+
+    def checkpoint(self, log: LogName, partition: int) -> ProjectedCheckpoint:
+        topic = self.topics.events if log == "events" else self.topics.packages
+        appends, position = self._appends(topic, partition)
+        if not appends:
+            return ProjectedCheckpoint(self._id(topic), 0, 0, chain_start(topic.topic_id, partition))
+        last = appends[-1][-1]
+        return ProjectedCheckpoint(self._id(topic), position, last.ordinal, last.chain)
+
+    def look_up(self, partition: int, workflow_ids: Collection[WorkflowId]) -> HeadSnapshot:
+        self.asked.append(workflow_ids)
+        appends, _ = self._appends(self.topics.events, partition)
+        heads: dict[WorkflowId, int] = dict.fromkeys(workflow_ids, 0)
+        for append in appends:
+            workflow_id = WorkflowId((append[0].key or b"").decode())
+            if append[-1].seq is not None and workflow_id in heads:
+                heads[workflow_id] = append[-1].seq
+        ordinal = appends[-1][-1].ordinal if appends else 0
+        return HeadSnapshot(self._id(self.topics.events), ordinal, heads)
+
+    def recorded(self, partition: int, workflow_id: WorkflowId, from_seq: int, count: int) -> RecordedSnapshot:
+        appends, _ = self._appends(self.topics.events, partition)
+        rows = [
+            RecordedRow(record.seq, record.append_id, record.append_index, record.append_count, record.value)
+            for append in appends
+            for record in append
+            if record.key == str(workflow_id).encode() and record.seq is not None and record.seq >= from_seq
+        ]
+        ordinal = appends[-1][-1].ordinal if appends else 0
+        return RecordedSnapshot(self._id(self.topics.events), ordinal, rows[:count])
+
+    def _id(self, topic: TopicIdentity) -> str:
+        return self.topic_id or topic.topic_id
+
+    def _appends(self, topic: TopicIdentity, partition: int) -> tuple[list[Append], int]:
+        if self.down:
+            raise UnavailableError("Postgres", "it is down")
+        records, position = read_partition(self.client, topic, partition)
+        appends = complete_appends(records).appends
+        if self.behind_at is None:
+            return appends, position
+        shown = [append for append in appends if append[-1].ordinal <= self.behind_at]
+        return shown, shown[-1][-1].offset + 1 if shown else 0
+
+
+@dataclass(slots=True)
+class Log:
+    """A fresh log of a test, and what it takes to write to it."""
+
+    client: ClientSettings
+    topics: LogTopics
+    prefix: str
+    tables: TablesFromLog
+
+    @asynccontextmanager
+    async def writer(self, settings: WriterSettings | None = None) -> AsyncIterator[LogWriter]:
+        """A writer to the log, as one process has it."""
+        async with LogWriter(
+            self.client, self.topics.events, self.topics.packages, self.prefix, self.tables, settings=settings
+        ) as writer:
+            yield writer
+
+    async def appends(self, partition: int = 0) -> list[Append]:
+        """The appends of an events partition, checked."""
+        topic = self.topics.events
+        records, _ = await asyncio.to_thread(read_partition, self.client, topic, partition)
+        return check_partition(topic, partition, records)
+
+
+def make_log(bootstrap_servers: str, prefix: str, partitions: int = 1) -> Log:
+    """Topics of their own, with empty tables."""
+    client: ClientSettings = {"bootstrap.servers": bootstrap_servers}
+    topics = ensure_topics(client, prefix, partitions, TIMEOUT_S)
+    return Log(client, topics, prefix, TablesFromLog(client, topics))

@@ -1,0 +1,126 @@
+"""The scenarios notice: each store here breaks one rule, and the scenario of that rule fails on it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+import pytest
+
+from aion_store.conformance import SCENARIOS, run_scenario
+from aion_store.contract import EventStore, WriteToken
+from aion_store.errors import StoreError
+from aion_store.memory import MemoryStore
+from aion_store.model.consistency import ConsistencyToken
+from aion_store.model.events import Event
+from aion_store.model.ids import TimerId, WorkflowId
+from aion_store.model.packages import PackageRecord
+from aion_store.model.timers import TimerEntry
+from aion_store.model.workflow import WorkflowSummary
+
+
+class ForgetsTheOrder(MemoryStore):
+    async def read_history_from(self, workflow_id: WorkflowId, from_seq: int, **options: Any) -> list[Event]:
+        return (await super().read_history_from(workflow_id, from_seq, **options))[::-1]
+
+
+class ReadsOneTooFew(MemoryStore):
+    async def read_history_from(self, workflow_id: WorkflowId, from_seq: int, **options: Any) -> list[Event]:
+        return await super().read_history_from(workflow_id, from_seq + (from_seq > 1), **options)
+
+
+class ForgetsAppendIds(MemoryStore):
+    async def append(
+        self,
+        token: WriteToken,
+        workflow_id: WorkflowId,
+        events: Sequence[Event],
+        expected_seq: int,
+        *,
+        append_id: str | None = None,
+        timeout_s: float | None = None,
+    ) -> ConsistencyToken:
+        return await super().append(token, workflow_id, events, expected_seq)
+
+
+class TearsAppends(MemoryStore):
+    async def append(
+        self,
+        token: WriteToken,
+        workflow_id: WorkflowId,
+        events: Sequence[Event],
+        expected_seq: int,
+        *,
+        append_id: str | None = None,
+        timeout_s: float | None = None,
+    ) -> ConsistencyToken:
+        try:
+            return await super().append(token, workflow_id, events, expected_seq, append_id=append_id)
+        except StoreError:
+            await super().append(token, workflow_id, events[:1], expected_seq)
+            raise
+
+
+class ForgetsTheLastMicrosecond(MemoryStore):
+    async def expired_timers(self, as_of: datetime, **options: Any) -> list[TimerEntry]:
+        return [timer for timer in await super().expired_timers(as_of, **options) if timer.fire_at < as_of]
+
+
+class SchedulesOnce(MemoryStore):
+    async def schedule_timer(
+        self, workflow_id: WorkflowId, timer_id: TimerId, fire_at: datetime, *, timeout_s: float | None = None
+    ) -> ConsistencyToken:
+        already = await self.expired_timers(datetime.max.replace(tzinfo=fire_at.tzinfo))
+        earliest = [
+            timer.fire_at for timer in already if (timer.workflow_id, timer.timer_id) == (workflow_id, timer_id)
+        ]
+        return await super().schedule_timer(workflow_id, timer_id, min([fire_at, *earliest]))
+
+
+class ForgetsParents(MemoryStore):
+    async def query(self, *arguments: Any, **options: Any) -> list[WorkflowSummary]:
+        found = await super().query(*arguments, **options)
+        return [WorkflowSummary(each.workflow_id, each.workflow_type, each.status, each.started_at) for each in found]
+
+
+class NeverDeletes(MemoryStore):
+    async def delete_package(self, workflow_type: str, content_hash: str, **options: Any) -> ConsistencyToken:
+        return await super().put_package_route("order", "bb")
+
+
+class PointsNoRoute(MemoryStore):
+    async def put_package(self, record: PackageRecord, *, timeout_s: float | None = None) -> ConsistencyToken:
+        return await super().put_package_with_routes(record, [])
+
+
+class ListsBackwards(MemoryStore):
+    async def list_workflow_ids(self, **options: Any) -> list[WorkflowId]:
+        return (await super().list_workflow_ids(**options))[::-1]
+
+
+@pytest.mark.parametrize(
+    ("store", "numbers"),
+    [
+        (ForgetsTheOrder, {1, 5, 6}),
+        (ReadsOneTooFew, {6, 11}),
+        (ForgetsAppendIds, {33, 40, 42}),
+        (TearsAppends, {28, 67, 68}),
+        (ForgetsTheLastMicrosecond, {19, 35}),
+        (SchedulesOnce, {20}),
+        (ForgetsParents, {29, 32, 57, 58, 61}),
+        (NeverDeletes, {25, 35}),
+        (PointsNoRoute, {23}),
+        (ListsBackwards, {14, 39}),
+    ],
+)
+def test_a_store_that_breaks_a_rule_fails_its_scenario(store: type[EventStore], numbers: set[int]) -> None:
+    failed: set[int] = set()
+    for scenario in SCENARIOS:
+        if scenario.number in numbers:
+            try:
+                asyncio.run(run_scenario(scenario, store))
+            except (AssertionError, StoreError):
+                failed.add(scenario.number)
+    assert failed == numbers
