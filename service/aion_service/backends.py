@@ -30,6 +30,7 @@ from aion_store.log.reader import EndOfLog, TopicIdentity, cluster_id
 from aion_store.postgres.consistency import ConsistentReads, LogView, SessionMarks
 from aion_store.postgres.freshness import CheckpointWatcher, SharedEndOfLog
 from aion_store.postgres.heads import PostgresHeads
+from aion_store.postgres.lag import LagReader
 from aion_store.postgres.log_identity import LogIdentity
 from aion_store.postgres.migrate import migrate
 from aion_store.postgres.pool import ReadPool
@@ -159,6 +160,7 @@ async def _assemble(
         writer,
         ConsistentReads(pool, watcher, views, marks),
         marks,
+        LagReader(settings.client, log.events.name, end_of_log, pool),
         partitions=log.events.partitions,
         read_timeout_s=settings.read_timeout_s,
         append_timeout_s=settings.append_timeout_s,

@@ -20,6 +20,7 @@ from aion_store.model.events import Event
 from aion_store.model.ids import TimerId, WorkflowId
 from aion_store.model.packages import PackageRecord
 from aion_store.postgres.consistency import ConsistentReads, SessionMarks
+from aion_store.postgres.lag import LagReader
 from aion_store.postgres.reader import PostgresReads
 from aion_store.projected import LogName
 
@@ -32,13 +33,14 @@ class KafkaEventStore(PostgresReads):
         writer: LogWriter,
         reads: ConsistentReads,
         marks: SessionMarks,
+        lag: LagReader,
         *,
         partitions: int,
         read_timeout_s: float,
         append_timeout_s: float,
     ) -> None:
         super().__init__(reads, partitions, read_timeout_s)
-        self._writer, self._marks = writer, marks
+        self._writer, self._marks, self._lag = writer, marks, lag
         self._append_timeout_s = append_timeout_s
         self._append_ids = AppendIds()
 
@@ -93,6 +95,13 @@ class KafkaEventStore(PostgresReads):
         named = checked_route(workflow_type, content_hash)
         change = PackageRoutePut(workflow_type=named.workflow_type, content_hash=named.content_hash)
         return await self._change(change, timeout_s)
+
+    async def lag(self, *, timeout_s: float = 10.0) -> dict[int, int]:
+        """How many committed records aren't in the tables yet, by events partition; all 0 when nothing is missing.
+
+        Raises UnavailableError when Kafka or Postgres doesn't answer in time.
+        """
+        return await self._lag.lag(timeout_s)
 
     async def _change(self, change: PackageChange, timeout_s: float | None) -> ConsistencyToken:
         return self._noted("packages", await self._writer.change_packages(change, self._within(timeout_s)))

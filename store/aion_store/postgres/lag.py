@@ -1,0 +1,59 @@
+"""How far the tables are behind the log, in events: from the log's end and the checkpoints, not from Kafka's group."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from aion_store.log.reader import ClientSettings, EndOfLog, scan_committed
+from aion_store.log.record import LogRecord
+from aion_store.postgres.generation import Checkpoint
+from aion_store.postgres.pool import ReadPool
+
+_LOOK_BACK: Final = 64
+"""Offsets before the end in which the last record is nearly always found: markers and marks lie between."""
+
+
+@dataclass(frozen=True, slots=True)
+class LagReader:
+    """Measures the events log of one store."""
+
+    client: ClientSettings
+    topic: str
+    end_of_log: EndOfLog
+    pool: ReadPool
+
+    async def lag(self, timeout_s: float) -> dict[int, int]:
+        """Records that are committed and not yet in the tables, by partition; 0 when everything is applied.
+
+        Raises UnavailableError when Kafka or Postgres doesn't answer within `timeout_s` seconds.
+        """
+        checkpoints = (await self.pool.snapshot([])).snapshot.checkpoints
+        events = {where.partition: checkpoint for where, checkpoint in checkpoints.items() if where.log == "events"}
+        return await asyncio.to_thread(self._measure, events, timeout_s)
+
+    def _measure(self, checkpoints: Mapping[int, Checkpoint], timeout_s: float) -> dict[int, int]:
+        ends = self.end_of_log.high_watermarks(self.topic, sorted(checkpoints), timeout_s)
+        return {
+            partition: self._behind(partition, checkpoint, ends[partition], timeout_s)
+            for partition, checkpoint in sorted(checkpoints.items())
+        }
+
+    def _behind(self, partition: int, checkpoint: Checkpoint, end: int, timeout_s: float) -> int:
+        if checkpoint.position >= end:
+            return 0
+        for start in sorted({max(checkpoint.position, end - _LOOK_BACK), checkpoint.position}, reverse=True):
+            last = self._last_ordinal(partition, start, end, timeout_s)
+            if last is not None:
+                return max(0, last - checkpoint.ordinal)
+        return 0
+
+    def _last_ordinal(self, partition: int, start: int, end: int, timeout_s: float) -> int | None:
+        last: int | None = None
+        for stretch in scan_committed(self.client, self.topic, partition, start, end, timeout_s):
+            for record in stretch.records:
+                if isinstance(record, LogRecord):
+                    last = record.ordinal
+        return last
