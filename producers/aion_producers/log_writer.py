@@ -53,7 +53,7 @@ class LogWriter:
     """Writes to both logs. Make it on the event loop that uses it; `close` it (or use `async with`) on the same.
 
     `claim` is called before the first write and may raise NotOwnerError: then nothing is written, and it is called
-    again before the next one. `ownership` is asked before each write.
+    again before the next one; once it returned, this is the only writer. `ownership` is asked before each write.
     """
 
     def __init__(
@@ -97,6 +97,7 @@ class LogWriter:
 
         Those of one workflow are written in their order; one that fails doesn't keep later ones from being tried.
         """
+        await self._become_writer(timeout_s)
         by_partition: dict[int, list[tuple[int, Write]]] = {}
         for index, append in enumerate(appends):
             key, partition = self._route(append.workflow_id)
@@ -132,6 +133,18 @@ class LogWriter:
         write = Write(key=draft.key, append_id=self._append_ids.next_id(), workflow_id=None, draft=draft)
         return await self._submit("packages", 0, write, timeout_s)
 
+    async def settle(self, timeout_s: float) -> None:
+        """Take over the partitions whose end is hidden from readers by a transaction that a dead writer left open.
+
+        Only for the one process that writes: elsewhere that transaction may be a living writer's. Returns at once
+        when nothing is hidden; the take-overs go on by themselves. Raises UnavailableError when Kafka is away.
+        """
+        for log, topic in self._topics.items():
+            for partition in range(topic.partitions):
+                ends = await asyncio.to_thread(self._stable.ends, topic.name, partition, timeout_s)
+                if ends.stable < ends.high and (log, partition) not in self._desks:
+                    self._open_desk(log, partition)
+
     async def close(self, timeout_s: float = 30.0) -> None:
         """Take no more writes, finish those that were accepted within `timeout_s`, end the threads and clients.
 
@@ -161,16 +174,22 @@ class LogWriter:
         await self.close()
 
     async def _submit(self, log: LogName, partition: int, write: Write, timeout_s: float) -> ConsistencyToken:
+        if self._claim is not None:
+            await self._become_writer(timeout_s)
         return await self._desk(log, partition).submissions.submit(write, timeout_s)
+
+    async def _become_writer(self, timeout_s: float) -> None:
+        """Claim the right to write, and settle what its former holder left open. Raises NotOwnerError."""
+        if self._claim is not None:
+            self._claim()
+            self._claim = None
+            await self.settle(timeout_s)
 
     def _desk(self, log: LogName, partition: int) -> _Desk:
         """Where to hand in; raises NotOwnerError where this process doesn't write."""
         if self._closed:
             raise UnavailableError("The store", "it is closed")
         self._ownership.check(log, partition)
-        if self._claim is not None:
-            self._claim()
-            self._claim = None
         return self._desks.get((log, partition)) or self._open_desk(log, partition)
 
     def _route(self, workflow_id: WorkflowId) -> tuple[bytes, int]:

@@ -41,7 +41,7 @@ class Submissions:
 
     async def submit(self, write: Write, timeout_s: float) -> ConsistencyToken:
         """Hand the write in and wait for its answer, at most `timeout_s` seconds."""
-        await self._hand_in(write, self._deadline(timeout_s))
+        await self._hand_in(write, self._loop.time() + timeout_s)
         try:
             return await write.future
         finally:
@@ -49,7 +49,7 @@ class Submissions:
 
     async def submit_many(self, writes: Sequence[Write], timeout_s: float) -> list[ConsistencyToken | StoreError]:
         """Hand the writes in, in their order, as there is room; the answer of each, within `timeout_s` for all."""
-        deadline = self._deadline(timeout_s)
+        deadline = self._loop.time() + timeout_s
         answers: list[ConsistencyToken | StoreError] = []
         handed_in = 0
         try:
@@ -98,16 +98,11 @@ class Submissions:
         if self._timer is not None:
             self._timer.cancel()
 
-    def _deadline(self, timeout_s: float) -> float:
-        now = self._loop.time()
-        deadline = now + timeout_s
-        if deadline < self._sweep_at:
-            self._sweep_by(deadline, now)
-        return deadline
-
     async def _hand_in(self, write: Write, deadline: float) -> None:
         """Returns once the write is in the inbox. Raises UnavailableError when there was no room by its deadline."""
         write.deadline, write.future = deadline, self._loop.create_future()
+        if deadline < self._sweep_at:
+            self._sweep_by(deadline)
         if self._waiting or not self._fits(write):
             await self._wait_for_room(write)
         else:
@@ -173,28 +168,29 @@ class Submissions:
             if line:
                 self._waiting.move_to_end(key)
 
-    def _sweep_by(self, deadline: float, now: float) -> None:
-        self._sweep_at = max(deadline, now + _SWEEP_S)
+    def _sweep_by(self, deadline: float) -> None:
+        self._sweep_at = max(deadline, self._loop.time() + _SWEEP_S)
         if self._timer is not None:
             self._timer.cancel()
         self._timer = self._loop.call_at(self._sweep_at, self._sweep)
 
     def _sweep(self) -> None:
+        """Answer everyone whose time is up; those that wait for room first, or they would be let in."""
         now, nearest = self._loop.time(), _NEVER
-        for write in list(self._unanswered):
-            if write.deadline > now:
-                nearest = min(nearest, write.deadline)
-            else:
-                self._expire(write, None)
         for line in self._waiting.values():
             for write, room in line.items():
                 if write.deadline > now:
                     nearest = min(nearest, write.deadline)
                 elif not room.done():
                     room.set_exception(_unavailable(write, "the writer's queue was full until the deadline"))
+        for write in list(self._unanswered):
+            if write.deadline > now:
+                nearest = min(nearest, write.deadline)
+            else:
+                self._expire(write, None)
         self._sweep_at, self._timer = _NEVER, None
         if nearest < _NEVER:
-            self._sweep_by(nearest, now)
+            self._sweep_by(nearest)
 
     def _expire(self, write: Write, reason: str | None) -> None:
         def answer(in_flight: bool) -> None:

@@ -61,11 +61,19 @@ def open_embedded(target: str) -> AbstractAsyncContextManager[EventStore]:
 
 
 @asynccontextmanager
-async def kafka_store(settings: Settings, claim: Callable[[], None] | None = None) -> AsyncGenerator[KafkaEventStore]:
-    """A store on the servers that the settings name. `claim` may refuse the first write with NotOwnerError."""
+async def kafka_store(
+    settings: Settings, claim: Callable[[], None] | None = None, *, sole_writer: bool = False
+) -> AsyncGenerator[KafkaEventStore]:
+    """A store on the servers that the settings name. `claim` may refuse the first write with NotOwnerError.
+
+    A sole writer settles at once what a dead one before it left open; others wait for their first write.
+    """
     log = await prepare(settings)
     async with AsyncExitStack() as exits:
-        yield await _assemble(settings, log, claim, exits)
+        store, writer = await _assemble(settings, log, claim, exits)
+        if sole_writer:
+            await writer.settle(settings.append_timeout_s)
+        yield store
 
 
 @asynccontextmanager
@@ -77,16 +85,19 @@ async def embedded_store(
     The process that starts the servers is the one that writes; one that attaches reads, and may write only while
     nobody else does.
     """
-    async with embedded_stack(directory, progress=progress) as stack, projecting(stack):
-        if not stack.attached:
-            stack.claim_writer()
-        async with embedded_kafka_store(stack) as store:
-            yield store
+    async with (
+        embedded_stack(directory, progress=progress) as stack,
+        projecting(stack),
+        embedded_kafka_store(stack) as store,
+    ):
+        yield store
 
 
 def embedded_kafka_store(stack: EmbeddedStack) -> AbstractAsyncContextManager[KafkaEventStore]:
-    """A store on a stack; its first write claims the stack for this process."""
-    return kafka_store(embedded_settings(stack), stack.claim_writer)
+    """A store on a stack. The process that runs the servers is their writer; another becomes it by its first write."""
+    if not stack.attached:
+        stack.claim_writer()
+    return kafka_store(embedded_settings(stack), stack.claim_writer, sole_writer=not stack.attached)
 
 
 @asynccontextmanager
@@ -138,7 +149,7 @@ async def prepare(settings: Settings) -> LogIdentity:
 
 async def _assemble(
     settings: Settings, log: LogIdentity, claim: Callable[[], None] | None, exits: AsyncExitStack
-) -> KafkaEventStore:
+) -> tuple[KafkaEventStore, LogWriter]:
     end_of_log = EndOfLog(settings.client)
     exits.callback(end_of_log.close)
     heads = PostgresHeads(settings.write_dsn, settings.schema_name)
@@ -156,7 +167,7 @@ async def _assemble(
     }
     writer = LogWriter(settings.client, log.events, log.packages, settings.topic_prefix, heads, claim)
     exits.push_async_callback(writer.close)
-    return KafkaEventStore(
+    store = KafkaEventStore(
         writer,
         ConsistentReads(pool, watcher, views, marks),
         marks,
@@ -165,6 +176,7 @@ async def _assemble(
         read_timeout_s=settings.read_timeout_s,
         append_timeout_s=settings.append_timeout_s,
     )
+    return store, writer
 
 
 def _view(name: LogName, topic: TopicIdentity, end_of_log: EndOfLog) -> LogView:
