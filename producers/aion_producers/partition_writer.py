@@ -23,6 +23,7 @@ from aion_producers.take_over import (
     PartitionLog,
     Tenure,
     read_to_end,
+    read_what_is_decided,
     take_over,
 )
 from aion_producers.transaction import BrokenTransactionError, Fate
@@ -220,18 +221,19 @@ class PartitionWriter:
         if bookmark is None:
             self._depose(unsettled, {})
             return True
-        deadline = time.monotonic() + self._settings.fenced_wait_s
+        looked_since: float | None = None
         while not self._give_up():
             replay = Replay(log.partition, Heads(0, 1, 1), bookmark.place, unsettled)
             try:
-                read_to_end(log, bookmark.position, replay, self._give_up)
+                read_what_is_decided(log, bookmark.position, replay)
             except UnavailableError as error:
                 self._inbox.trouble = error
             else:
                 if replay.take_overs - {self._own_take_over}:
                     self._depose(unsettled, replay.found)
                     return True
-                if time.monotonic() >= deadline:
+                looked_since = looked_since or time.monotonic()
+                if time.monotonic() >= looked_since + self._settings.fenced_wait_s:
                     return False
             self._inbox.pause(self._settings.pause_s)
         return True

@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -120,16 +121,28 @@ def read_to_end(log: PartitionLog, start: int, replay: Replay, give_up: Callable
 
     Raises UnavailableError when it can't be read (or `give_up` says so), LogGapError when a record is missing.
     """
-    ends = EndOfLog(log.client)
-    try:
-        end = ends.high_watermarks(log.topic.name, [log.partition], log.settings.take_over_try_s)[log.partition]
-    finally:
-        ends.close()
     position = start
-    stretches = scan_committed(log.client, log.topic.name, log.partition, start, end, log.settings.take_over_try_s)
-    for stretch in stretches:
+    end, patience_s = _end_of(log), log.settings.take_over_try_s
+    for stretch in scan_committed(log.client, log.topic.name, log.partition, start, end, patience_s):
         replay.read(stretch.records)
         position = stretch.position
         if give_up():
             raise UnavailableError("The writer", "it is closing")
     return position
+
+
+def read_what_is_decided(log: PartitionLog, start: int, replay: Replay) -> None:
+    """As `read_to_end`, but no further than an open transaction allows. Raises UnavailableError, LogGapError."""
+    end = _end_of(log)
+    with suppress(UnavailableError):
+        for stretch in scan_committed(log.client, log.topic.name, log.partition, start, end, log.settings.pause_s):
+            replay.read(stretch.records)
+
+
+def _end_of(log: PartitionLog) -> int:
+    """The high watermark, asked with a client of its own."""
+    ends = EndOfLog(log.client)
+    try:
+        return ends.high_watermarks(log.topic.name, [log.partition], log.settings.take_over_try_s)[log.partition]
+    finally:
+        ends.close()
