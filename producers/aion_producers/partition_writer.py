@@ -157,7 +157,7 @@ class PartitionWriter:
                 open_writes.discard(offender)
             self._singly = len(open_writes)
         unsettled = [write for write in writes if write in open_writes]
-        if error.fate is Fate.FENCED and self._is_deposed(unsettled):
+        if error.fate is Fate.FENCED and self._is_deposed(unsettled, self._settings.fenced_wait_s):
             return False
         replay = self._own(unsettled)
         if replay is None:
@@ -168,15 +168,20 @@ class PartitionWriter:
         return True
 
     def _own(self, unsettled: Sequence[Write]) -> Replay | None:
-        """Take over, as often as it takes; None when another writer did, or when the store closes."""
+        """Take over, as often as it takes; None when another writer did, or when the store closes.
+
+        What was lost, by an error or a pause, may have gone to another writer: that is looked for each time.
+        """
         while not self._give_up():
+            if self._bookmark is not None and self._is_deposed(unsettled, 0.0):
+                return None
             try:
                 replay = self._take_over(unsettled)
             except UnavailableError as error:
                 self._inbox.trouble = error
                 self._inbox.pause(self._settings.pause_s)
             except DeposedError:
-                if self._is_deposed(unsettled):
+                if self._is_deposed(unsettled, self._settings.fenced_wait_s):
                     return None
             else:
                 self._inbox.trouble = None
@@ -211,10 +216,10 @@ class PartitionWriter:
         self._heads = Heads(checkpoint.ordinal, self._settings.max_heads, self._settings.max_recent)
         return Bookmark(checkpoint.position, LogPlace(checkpoint.ordinal, checkpoint.chain))
 
-    def _is_deposed(self, unsettled: Sequence[Write]) -> bool:
-        """After having been fenced: whether another writer took over; then everyone has an answer.
+    def _is_deposed(self, unsettled: Sequence[Write], wait_s: float) -> bool:
+        """Whether another writer took over, or does so within `wait_s` seconds; then everyone has an answer.
 
-        Nothing is initialised meanwhile. Both barriers of the other's take-over decide what was in flight: what they
+        Both barriers of the other's take-over decide what was in flight: what they
         follow is a success, the rest can't come any more.
         """
         log, bookmark = self._log, self._bookmark
@@ -233,7 +238,7 @@ class PartitionWriter:
                     self._depose(unsettled, replay.found)
                     return True
                 looked_since = looked_since or time.monotonic()
-                if time.monotonic() >= looked_since + self._settings.fenced_wait_s:
+                if time.monotonic() >= looked_since + wait_s:
                     return False
             self._inbox.pause(self._settings.pause_s)
         return True

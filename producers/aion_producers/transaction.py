@@ -26,6 +26,7 @@ _CLIENT_LOG = logging.getLogger("aion_producers.librdkafka")
 _CLIENT_LOG.addHandler(logging.NullHandler())
 _PAUSE_S: Final = 0.02
 _FULL_WAIT_S: Final = 0.01
+_LAST_TRY_S: Final = 0.5
 
 _FENCED: Final = frozenset({KafkaError._FENCED, KafkaError.PRODUCER_FENCED, KafkaError.INVALID_PRODUCER_EPOCH})
 _REFUSED: Final = frozenset(
@@ -163,12 +164,16 @@ class TransactionalProducer:
 def _until(
     deadline: float, call: Callable[[float], None], try_s: float, give_up: Callable[[], bool] = lambda: False
 ) -> None:
-    """Call again while the error is one that calling again may mend."""
+    """Call again while the error is one that calling again may mend.
+
+    One call begins after the deadline: a process that was frozen for longer then learns what happened meanwhile.
+    """
     while True:
+        began = time.monotonic()
         try:
-            call(max(0.1, min(try_s, deadline - time.monotonic())))
+            call(max(_LAST_TRY_S, min(try_s, deadline - began)))
         except KafkaException as error:
-            if not error.args[0].retriable() or time.monotonic() >= deadline or give_up():
+            if not error.args[0].retriable() or began >= deadline or give_up():
                 raise
             time.sleep(_PAUSE_S)
         else:
