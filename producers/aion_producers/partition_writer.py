@@ -26,7 +26,7 @@ from aion_producers.take_over import (
     read_what_is_decided,
     take_over,
 )
-from aion_producers.transaction import BrokenTransactionError, Fate
+from aion_producers.transaction import BrokenTransactionError, Fate, Transaction
 from aion_producers.write import Answer, Write
 from aion_store.errors import (
     InvalidAppendError,
@@ -116,24 +116,30 @@ class PartitionWriter:
             waits.append(max(0.0, self._committed_at + self._settings.idle_check_s - time.monotonic()))
         return min((wait for wait in waits if wait is not None), default=None)
 
-    def _write(self, writes: Sequence[Write]) -> bool:
-        """Decide about the writes and commit what is to be written; False when this writer is done."""
-        before, name = self._place, self._log.name
-        group = stage(writes, self._heads, name, before)
+    def _write(self, writes: Sequence[Write], *, prove_ownership: bool = False) -> bool:
+        """Decide about the writes and commit what is to be written; False when this writer is done.
+
+        `prove_ownership`: commit in any case.
+        """
+        tenure = self._tenure
+        if tenure is None:
+            raise RuntimeError("only an owner writes")
+        transaction = tenure.transaction()
+        group = stage(writes, self._heads, self._log.name, self._place, transaction.add)
         for write in group.cold:
             self._cold.park(write)
         for write, found in group.history:
             self._cold.park_for_history(write, found)
         if group.at_once:
             self._answer(group.at_once)
-        return not group.needs_commit or self._commit(writes, group)
+        group.fresh |= prove_ownership
+        return not group.needs_commit or self._commit(writes, group, tenure, transaction)
 
-    def _commit(self, writes: Sequence[Write], group: Group) -> bool:
-        tenure = self._tenure
-        if tenure is None:
-            raise RuntimeError("only an owner commits")
+    def _commit(self, writes: Sequence[Write], group: Group, tenure: Tenure, transaction: Transaction) -> bool:
+        if not group.admitted:
+            transaction.add(noop_record())
         try:
-            offset = tenure.commit(group.records or [noop_record()], self._give_up)
+            offset = tenure.commit(transaction, self._give_up)
         except BrokenTransactionError as error:
             _LOG.warning("%s partition %s: %s", self._log.topic.name, self._log.partition, error)
             return self._recover(writes, group, error)
@@ -273,7 +279,7 @@ class PartitionWriter:
             return True
         _LOG.warning("%s partition %s hangs at %s", self._log.topic.name, self._log.partition, ends.stable)
         self._hanging_since = None
-        if not self._commit((), Group(self._place, fresh=True)):
+        if not self._write((), prove_ownership=True):
             return False
         self._leave_tenure()
         return True

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import NamedTuple, assert_never
 
@@ -36,13 +36,12 @@ class PartitionName(NamedTuple):
 class Group:
     """What was decided about some writes, and the end of the log once the records are committed.
 
-    `admitted` have their records among `records`, with the ordinal of the last. `at_commit` are answers that wait for
+    `admitted` have had their records sent, the last with the ordinal beside it. `at_commit` are answers that wait for
     this very transaction; `at_once` are true already. `cold` need their heads, `history` (with the head found) the
     stored events. `fresh`: an answer needs a commit even if there is no record to write.
     """
 
     place: LogPlace
-    records: list[WireRecord] = field(default_factory=list[WireRecord])
     admitted: list[tuple[Write, int]] = field(default_factory=list[tuple[Write, int]])
     at_commit: list[Answer] = field(default_factory=list[Answer])
     at_once: list[Answer] = field(default_factory=list[Answer])
@@ -53,7 +52,7 @@ class Group:
     @property
     def needs_commit(self) -> bool:
         """Whether there is a transaction to be made of it."""
-        return self.fresh or bool(self.records)
+        return self.fresh or bool(self.admitted)
 
     def answers(self, name: PartitionName) -> list[Answer]:
         """What everyone in the transaction is told once it is committed."""
@@ -64,19 +63,28 @@ class Group:
         return [write for write, _ in self.admitted] + [write for write, _ in self.at_commit]
 
 
-def stage(writes: Iterable[Write], heads: Heads, name: PartitionName, place: LogPlace) -> Group:
-    """Decide about writes in their order, each on top of those before it; `heads` keeps what is staged."""
+def stage(
+    writes: Iterable[Write], heads: Heads, name: PartitionName, place: LogPlace, send: Callable[[WireRecord], None]
+) -> Group:
+    """Decide about writes in their order, each on top of those before it; `heads` keeps what is staged.
+
+    Each record goes to `send` as soon as it is made: a whole transaction's records in memory would cost more time
+    than all that is done here.
+    """
     group = Group(place)
     for write in writes:
         append = write.append
         if append is None:
-            _add_draft(group, write)
+            _add_draft(group, write, send)
             continue
         key = write.key or b""
+        if append.events and heads.head(key) == append.expected_seq:  # what `decide` would say, for nearly all
+            _add_events(group, write, append, key, heads, send)
+            continue
         decision = heads.decide(append, key, repeatable=write.repeatable)
         match decision:
             case Admit():
-                _add_events(group, write, append, key, heads)
+                _add_events(group, write, append, key, heads, send)
             case Cold():
                 group.cold.append(write)
             case AskHistory(found):
@@ -91,22 +99,25 @@ def stage(writes: Iterable[Write], heads: Heads, name: PartitionName, place: Log
     return group
 
 
-def _add_events(group: Group, write: Write, append: PreparedAppend, key: bytes, heads: Heads) -> None:
+def _add_events(
+    group: Group, write: Write, append: PreparedAppend, key: bytes, heads: Heads, send: Callable[[WireRecord], None]
+) -> None:
     ordinal, previous = group.place
     records, chain = frame_append(key, append.events, append.append_id, ordinal + 1, previous)
     count = len(records)
-    group.records += records
+    for record in records:
+        send(record)
     group.place = LogPlace(ordinal + count, chain)
     group.admitted.append((write, ordinal + count))
     heads.stage(key, RecentAppend(append.expected_seq, append.append_id, count, ordinal + 1, previous, chain))
 
 
-def _add_draft(group: Group, write: Write) -> None:
+def _add_draft(group: Group, write: Write, send: Callable[[WireRecord], None]) -> None:
     if write.draft is None:
         raise TypeError("a write has events or a draft")
     ordinal = group.place.ordinal + 1
     record, chain = frame_record(write.draft, write.append_id, 1, 1, ordinal, group.place.chain)
-    group.records.append(record)
+    send(record)
     group.place = LogPlace(ordinal, chain)
     group.admitted.append((write, ordinal))
 

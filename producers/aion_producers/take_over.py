@@ -17,10 +17,10 @@ from typing import NamedTuple
 from aion_producers.replay import Replay
 from aion_producers.settings import WriterSettings
 from aion_producers.staging import LogPlace, PartitionName
-from aion_producers.transaction import BrokenTransactionError, Fate, TransactionalProducer
+from aion_producers.transaction import BrokenTransactionError, Fate, Transaction, TransactionalProducer
 from aion_store.errors import UnavailableError
 from aion_store.log.reader import ClientSettings, EndOfLog, TopicIdentity, kafka_unavailable, scan_committed
-from aion_store.log.record import SLOTS, WireRecord, barrier_record
+from aion_store.log.record import SLOTS, barrier_record
 from aion_store.projected import LogName
 
 
@@ -63,14 +63,14 @@ class Tenure:
         self.takeover = takeover
         self._log, self._producers, self._turn = log, list(producers), 0
 
-    def commit(self, records: Sequence[WireRecord], give_up: Callable[[], bool]) -> int | None:
-        """Write the records in one transaction with the producer whose turn it is; the first one's offset, if known.
+    def transaction(self) -> Transaction:
+        """A transaction of the producer whose turn it is. With the first that breaks, this tenure is over."""
+        return self._producers[self._turn].transaction(self._log.topic.name, self._log.partition)
 
-        Raises BrokenTransactionError: then this tenure is over.
-        """
-        producer = self._producers[self._turn]
+    def commit(self, transaction: Transaction, give_up: Callable[[], bool]) -> int | None:
+        """Commit it, and pass the turn on; the offset of its first record where known. Raises BrokenTransactionError."""
         self._turn = 1 - self._turn
-        return producer.commit(self._log.topic.name, self._log.partition, records, give_up)
+        return transaction.commit(give_up)
 
     def is_suspect(self) -> bool:
         """Whether a connection broke, so that the next commit needs a new tenure."""
@@ -101,7 +101,9 @@ def take_over(log: PartitionLog, give_up: Callable[[], bool]) -> Tenure:
         producer.initialise(log.settings.take_over_try_s)
 
     def commit_barrier(producer: TransactionalProducer, slot: str) -> None:
-        producer.commit(log.topic.name, log.partition, [barrier_record(takeover, slot)], give_up)
+        transaction = producer.transaction(log.topic.name, log.partition)
+        transaction.add(barrier_record(takeover, slot))
+        transaction.commit(give_up)
 
     try:
         with ThreadPoolExecutor(len(SLOTS), thread_name_prefix="aion-take-over") as pool:

@@ -9,10 +9,10 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from contextlib import suppress
 from enum import Enum, auto
-from typing import Final, cast
+from typing import Final, TypeAlias, cast
 
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
 from confluent_kafka._types import HeadersType
@@ -27,6 +27,8 @@ _CLIENT_LOG.addHandler(logging.NullHandler())
 _PAUSE_S: Final = 0.02
 _FULL_WAIT_S: Final = 0.01
 _LAST_TRY_S: Final = 0.5
+
+DeliveryCallback: TypeAlias = Callable[[KafkaError | None, Message], None]
 
 _FENCED: Final = frozenset({KafkaError._FENCED, KafkaError.PRODUCER_FENCED, KafkaError.INVALID_PRODUCER_EPOCH})
 _REFUSED: Final = frozenset(
@@ -69,7 +71,6 @@ class TransactionalProducer:
         self.suspect = False
         """The connection broke at some time: the request of a commit may have been sent twice and one be under way."""
         self._settings = settings
-        self._first_offset: int | None = None
         self._producer = Producer(
             {
                 **client,
@@ -97,33 +98,9 @@ class TransactionalProducer:
         except KafkaException as error:
             raise _broken(error) from error
 
-    def commit(
-        self, topic: str, partition: int, records: Sequence[WireRecord], give_up: Callable[[], bool]
-    ) -> int | None:
-        """Write the records in one transaction; the first one's offset where the broker told it.
-
-        Retriable errors are retried until the transaction's time-out, or until `give_up` says so.
-        Raises BrokenTransactionError.
-        """
-        self._first_offset = None
-        producer = self._producer
-        deadline = time.monotonic() + self._settings.transaction_timeout_s
-        try:
-            producer.begin_transaction()
-            note = self._on_first_delivery
-            for key, value, headers in records:
-                while True:
-                    try:
-                        producer.produce(topic, value, key, partition, note, headers=cast("HeadersType", headers))
-                        break
-                    except BufferError:
-                        producer.poll(_FULL_WAIT_S)
-                note = None
-            _until(deadline, producer.commit_transaction, self._settings.commit_try_s, give_up)
-        except KafkaException as error:
-            raise self._diagnose(error) from error
-        self.look()
-        return self._first_offset
+    def transaction(self, topic: str, partition: int) -> Transaction:
+        """A transaction on one partition; it begins with its first record."""
+        return Transaction(self._producer, self, topic, partition, self._settings)
 
     def look(self) -> None:
         """Take in what the client noticed meanwhile: `suspect` is up to date afterwards."""
@@ -142,20 +119,81 @@ class TransactionalProducer:
         del self._producer
         _end(producer)
 
+    def _on_error(self, error: KafkaError) -> None:
+        if error.code() in _DISCONNECTED:
+            self.suspect = True
+
+
+class Transaction:
+    """One transaction: records are sent as they are added, and count once `commit` has returned.
+
+    An error while adding is kept for `commit`, so that whoever adds needs no care.
+    """
+
+    def __init__(
+        self,
+        client: Producer,
+        owner: TransactionalProducer,
+        topic: str,
+        partition: int,
+        settings: WriterSettings,
+    ) -> None:
+        self._client, self._owner, self._topic, self._partition = client, owner, topic, partition
+        self._settings = settings
+        self._begun = False
+        self._first_offset: int | None = None
+        self._error: KafkaException | None = None
+
+    def add(self, record: WireRecord) -> None:
+        """Send a record."""
+        if self._error is not None:
+            return
+        key, value, headers = record
+        try:
+            note = None
+            if not self._begun:
+                self._begun = True
+                self._client.begin_transaction()
+                note = self._on_first_delivery
+            self._send(value, key, note, cast("HeadersType", headers))
+        except KafkaException as error:
+            self._error = error
+
+    def commit(self, give_up: Callable[[], bool]) -> int | None:
+        """Make the records count; the first one's offset where the broker told it.
+
+        Retriable errors are retried until the transaction's time-out, or until `give_up` says so.
+        Raises BrokenTransactionError: then the producer must be abandoned.
+        """
+        deadline = time.monotonic() + self._settings.transaction_timeout_s
+        try:
+            if self._error is not None:
+                raise self._error
+            _until(deadline, self._client.commit_transaction, self._settings.commit_try_s, give_up)
+        except KafkaException as error:
+            raise self._diagnose(error) from error
+        self._owner.look()
+        return self._first_offset
+
+    def _send(self, value: bytes, key: bytes | None, note: DeliveryCallback | None, headers: HeadersType) -> None:
+        while True:
+            try:
+                self._client.produce(self._topic, value, key, self._partition, note, headers=headers)
+            except BufferError:
+                self._client.poll(_FULL_WAIT_S)
+            else:
+                return
+
     def _on_first_delivery(self, error: KafkaError | None, message: Message) -> None:
         offset = message.offset()
         if error is None and offset is not None and offset >= 0:
             self._first_offset = offset
 
-    def _on_error(self, error: KafkaError) -> None:
-        if error.code() in _DISCONNECTED:
-            self.suspect = True
-
     def _diagnose(self, error: KafkaException) -> BrokenTransactionError:
         """A client that failed in the background says only so; asked to commit, it says why."""
         if error.args[0].code() == KafkaError._FATAL:
             try:
-                self._producer.commit_transaction(0.1)
+                self._client.commit_transaction(0.1)
             except KafkaException as cause:
                 return _broken(cause)
         return _broken(error)

@@ -113,7 +113,8 @@ def test_every_write_is_answered_as_a_plain_history_says(steps: list[tuple[list[
     start = place
     for calls, fate in steps:
         writes = make_writes(calls, model)
-        group = stage(writes, heads, NAME, place)
+        sent: list[WireRecord] = []
+        group = stage(writes, heads, NAME, place, sent.append)
         assert not group.cold
         assert not group.history
         staged = {workflow_id: list(history) for workflow_id, history in model.histories.items()}
@@ -130,7 +131,7 @@ def test_every_write_is_answered_as_a_plain_history_says(steps: list[tuple[list[
             case "lose":  # committed, but the writer is told otherwise: it reads the log again
                 heads.roll_back()
                 first = len(model.log) + 1
-                model.log += group.records
+                model.log += sent
                 model.histories = staged
                 replay = Replay(0, heads, place, [write for write, _ in group.admitted])
                 replay.read(model.parsed(first))
@@ -138,7 +139,7 @@ def test_every_write_is_answered_as_a_plain_history_says(steps: list[tuple[list[
                 place = replay.place
             case _:
                 heads.commit()
-                model.log += group.records
+                model.log += sent
                 model.histories = staged
                 place = group.place
         if fate == "restart":
@@ -172,7 +173,7 @@ def test_a_forgotten_head_comes_back_only_from_a_snapshot_that_has_it(
                     continue
                 append = prepare(workflow_id, head)
                 write = Write(key=key, append_id=append.append_id, workflow_id=workflow_id, append=append)
-                place = stage([write], heads, NAME, place).place
+                place = stage([write], heads, NAME, place, lambda _: None).place
                 heads.commit()
                 ordinals.append(key)
                 truth[key] = truth.get(key, 0) + 1
