@@ -68,7 +68,7 @@ class Tenure:
         return self._producers[self._turn].transaction(self._log.topic.name, self._log.partition)
 
     def commit(self, transaction: Transaction, give_up: Callable[[], bool]) -> int | None:
-        """Commit it, and pass the turn on; the offset of its first record where known. Raises BrokenTransactionError."""
+        """Commit it and pass the turn on; its first offset where known. Raises BrokenTransactionError."""
         self._turn = 1 - self._turn
         return transaction.commit(give_up)
 

@@ -15,7 +15,9 @@ where w.workflow_type is not null
     and (%(started_after)s::timestamptz is null or w.started_at >= %(started_after)s)
     and (%(started_before)s::timestamptz is null or w.started_at <= %(started_before)s)
     and (%(parent)s::uuid is null or (
-        w.workflow_id in (select c.child_id from {generation}.children as c where c.parent_id = %(parent)s)
+        w.workflow_id = any((
+            select array_agg(c.child_id) from {generation}.children as c where c.parent_id = %(parent)s
+        )::uuid[])
         and p.parent_id = %(parent)s
     ))
 order by w.started_at, w.workflow_id

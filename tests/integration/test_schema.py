@@ -1,0 +1,185 @@
+"""The tables: what a migration makes, what it refuses, and which index each hot query uses.
+
+`python -m tests.integration.test_schema` prints the description that tests/golden/schema-v1.txt holds; it needs
+AION_STORE_POSTGRES_DSN, a database whose schema `aion` was migrated.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+
+from aion_store.errors import SchemaMismatchError
+from aion_store.log.reader import TopicIdentity
+from aion_store.model.ids import WorkflowId
+from aion_store.postgres.log_identity import LogIdentity
+from aion_store.postgres.migrate import check_schema, migrate
+from aion_store.postgres.statements import query
+
+GOLDEN = Path(__file__).parents[1] / "golden" / "schema-v1.txt"
+LOG = LogIdentity("cluster", TopicIdentity("t.events", "e" * 22, 2), TopicIdentity("t.packages", "p" * 22, 1))
+GENERATION = "aion_g1"
+WORKFLOWS = 4_000
+
+DESCRIPTION = """
+select format('%s.%s %s %s%s default %s', c.table_schema, c.table_name, c.column_name, c.data_type,
+    case when c.is_nullable = 'NO' then ' not null' else '' end, coalesce(c.column_default, 'none'))
+from information_schema.columns as c where c.table_schema like 'aion%'
+union all
+select format('%s.%s %s %s', n.nspname, t.relname, k.conname, pg_get_constraintdef(k.oid))
+from pg_constraint as k join pg_class as t on t.oid = k.conrelid join pg_namespace as n on n.oid = t.relnamespace
+where n.nspname like 'aion%'
+union all
+select indexdef from pg_indexes where schemaname like 'aion%'
+union all
+select format('%s.%s options %s', n.nspname, t.relname, t.reloptions)
+from pg_class as t join pg_namespace as n on n.oid = t.relnamespace
+where n.nspname like 'aion%' and t.reloptions is not null
+order by 1
+"""
+
+
+def describe(dsn: str) -> str:
+    """Columns, constraints, indexes and options of the migrated schemas, a line each."""
+    with psycopg.connect(dsn) as connection:
+        rows = connection.execute(DESCRIPTION.encode()).fetchall()
+    return "".join(f"{row[0]}\n" for row in rows)
+
+
+def run_migration(dsn: str, log: LogIdentity = LOG) -> None:
+    """Migrate as a store does."""
+    asyncio.run(migrate(dsn, schema="aion", log=log))
+
+
+def test_migrating_an_empty_database_makes_the_tables_as_they_were_released(database: str) -> None:
+    run_migration(database)
+    assert describe(database) == GOLDEN.read_text()
+
+
+def test_migrating_again_or_twice_at_once_changes_nothing(database: str) -> None:
+    async def both() -> None:
+        await asyncio.gather(*(migrate(database, schema="aion", log=LOG) for _ in range(2)))
+
+    asyncio.run(both())
+    before = describe(database)
+    run_migration(database)
+    asyncio.run(check_schema(database, schema="aion", log=LOG))
+    assert describe(database) == before
+
+
+OTHERS = {
+    "cluster": LogIdentity("another", LOG.events, LOG.packages),
+    "id": LogIdentity("cluster", TopicIdentity("t.events", "x" * 22, 2), LOG.packages),
+    "partitions": LogIdentity("cluster", TopicIdentity("t.events", "e" * 22, 3), LOG.packages),
+    "topic": LogIdentity("cluster", TopicIdentity("u.events", "e" * 22, 2), LOG.packages),
+}
+
+
+@pytest.mark.parametrize("other", OTHERS.values(), ids=OTHERS)
+def test_the_tables_of_another_log_are_refused_and_left_alone(other: LogIdentity, database: str) -> None:
+    run_migration(database)
+    before = describe(database)
+    with pytest.raises(SchemaMismatchError, match="Nothing was changed"):
+        run_migration(database, other)
+    assert describe(database) == before
+
+
+def test_tables_of_a_newer_version_are_refused(database: str) -> None:
+    run_migration(database)
+    with psycopg.connect(database) as connection:
+        connection.execute("update aion.migrations set version = 99")
+    for check in (migrate, check_schema):
+        with pytest.raises(SchemaMismatchError, match="version 99"):
+            asyncio.run(check(database, schema="aion", log=LOG))
+
+
+@pytest.fixture(scope="module")
+def filled(servers: Any) -> Any:
+    """A database with enough rows for the planner to care."""
+    from tests.servers import with_database
+
+    name = f"plans_{os.getpid()}"
+    with psycopg.connect(servers.postgres_dsn, autocommit=True) as connection:
+        connection.execute(f"create database {name}".encode())
+        dsn = with_database(servers.postgres_dsn, name)
+        try:
+            run_migration(dsn)
+            fill(dsn)
+            yield dsn
+        finally:
+            connection.execute(f"drop database {name} with (force)".encode())
+
+
+def fill(dsn: str) -> None:
+    """Workflows with five events and a timer each, most of them ended."""
+    with psycopg.connect(dsn, options=f"-c search_path={GENERATION}") as connection:
+        connection.execute(
+            "insert into events select w %% 2, lpad(to_hex(w), 32, '0')::uuid, s, 'SignalReceived', now(), now(),"
+            " 'a', 1, 1, w, w, '\\x00', '{}' from generate_series(1, %s) as w, generate_series(1, 5) as s",
+            (WORKFLOWS,),
+        )
+        connection.execute(
+            "insert into workflows (partition, workflow_id, head, last_event_at, status, workflow_type, started_at)"
+            " select w %% 2, lpad(to_hex(w), 32, '0')::uuid, 5, now(),"
+            " case when w %% 50 = 0 then 'Running' else 'Completed' end, 'type' || w %% 100,"
+            " now() - make_interval(mins => w) from generate_series(1, %s) as w",
+            (WORKFLOWS,),
+        )
+        connection.execute(
+            "insert into timers select w %% 2, lpad(to_hex(w), 32, '0')::uuid, 'timer:named:t',"
+            " now() + make_interval(mins => w) from generate_series(1, %s) as w",
+            (WORKFLOWS,),
+        )
+        connection.execute(
+            "insert into runs select w %% 2, lpad(to_hex(w), 32, '0')::uuid, 1, lpad(to_hex(w), 32, 'a')::uuid, null,"
+            " 'Running', now(), null from generate_series(1, %s) as w",
+            (WORKFLOWS,),
+        )
+        connection.execute(
+            "insert into children select w %% 2, lpad(to_hex(w), 32, '0')::uuid, lpad(to_hex(w / 4), 32, '0')::uuid,"
+            " 'type', 1 from generate_series(1, %s) as w",
+            (WORKFLOWS,),
+        )
+        connection.commit()
+        connection.autocommit = True
+        connection.execute("vacuum analyze")
+
+
+ONE = WorkflowId(int=77)
+PAGE = {"after": ONE, "page_size": 50, "partitions": None}
+EVERY = dict.fromkeys(("workflow_type", "status", "started_after", "started_before", "parent"))
+DUE = {"as_of": "now", "after_at": None, "after_workflow": None, "after_timer": None, "page_size": 50}
+HOT: dict[str, tuple[str, dict[str, Any], str]] = {
+    "history": ("select_history", {"partition": 1, "workflow_id": ONE, "from_seq": 3}, "events_p1_pkey"),
+    "heads": ("select_heads", {"partition": 1, "workflow_ids": [ONE]}, "events_p1_pkey"),
+    "recorded": (
+        "select_recorded",
+        {"partition": 1, "workflow_id": ONE, "from_seq": 2, "count": 2},
+        "events_p1_pkey",
+    ),
+    "runs": ("select_runs", {"partition": 1, "workflow_id": ONE}, "runs_pkey"),
+    "ids": ("select_workflow_ids", PAGE, "workflows_by_id"),
+    "active": ("select_active_ids", PAGE, "workflows_active"),
+    "timers": ("select_due_timers", {**DUE, "partitions": None}, "timers_due"),
+    "of a type": ("select_summaries", {**EVERY, "workflow_type": "type7"}, "workflows_by_type"),
+    "recent": ("select_summaries", {**EVERY, "started_after": "now"}, "workflows_by_start"),
+    "children": ("select_summaries", {**EVERY, "parent": ONE}, "children_by_parent"),
+    "children's own rows": ("select_summaries", {**EVERY, "parent": ONE}, "workflows_by_id"),
+}
+
+
+@pytest.mark.parametrize(("name", "parameters", "index"), HOT.values(), ids=HOT)
+def test_every_hot_query_uses_its_index(filled: str, name: str, parameters: dict[str, Any], index: str) -> None:
+    with psycopg.connect(filled, options="-c plan_cache_mode=force_custom_plan") as connection:
+        plan = connection.execute(b"explain " + query(name, GENERATION), parameters).fetchall()
+    text = "\n".join(str(line[0]) for line in plan)
+    assert index in text, text
+
+
+if __name__ == "__main__":
+    print(describe(os.environ["AION_STORE_POSTGRES_DSN"]), end="")
