@@ -6,22 +6,22 @@ trips: lock, load, COPY, write and commit.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Final, NamedTuple
 
 import psycopg
 from psycopg import AsyncConnection
 
-from aion_projectors.batch import Batch, needs_of
+from aion_projectors.batch import Batch, WorkflowKey, needs_of
 from aion_projectors.changes import Changes
 from aion_projectors.checkpoints import Checkpoints, advance
-from aion_projectors.event_rows import StoredEvents, copy_data
+from aion_projectors.event_rows import HEADER, TRAILER, event_rows
 from aion_projectors.loading import load_rows
 from aion_projectors.package_batch import fold_package_appends
 from aion_projectors.plan import Checkpoint, Fault, Held, Plan, plan_stretch
 from aion_projectors.statements import statement
 from aion_projectors.stretch import Stretch
-from aion_projectors.workflow_rows import Rejected, fold_appends
+from aion_projectors.workflow_rows import Rejected, WorkflowRows, fold_appends
 from aion_projectors.writing import RejectedRow, Write, package_writes, rejected_write, workflow_writes
 from aion_store.postgres.freshness import channel
 from aion_store.postgres.generation import LogPartition
@@ -36,11 +36,8 @@ class Applied(NamedTuple):
     halted: str | None = None
 
 
-class _Writes(NamedTuple):
-    """What a transaction writes: event rows first, then the rest."""
-
-    stored: Sequence[StoredEvents]
-    rest: Sequence[Write]
+_COPY_BYTES: Final = 1 << 17
+"""How much is handed to COPY at once: Postgres stores a piece while the next one is folded and packed."""
 
 
 class Applier:
@@ -80,8 +77,8 @@ class Applier:
         reached = {
             place: plan.checkpoint for place, plan in plans.items() if plan.checkpoint != locked[place].checkpoint
         }
-        writes = await self._fold(connection, generation, plans)
-        if reached or writes.rest:
+        writes = await self._store(connection, generation, plans)
+        if reached or writes:
             await self._write(connection, generation, writes, reached)
         else:
             await connection.rollback()
@@ -93,45 +90,60 @@ class Applier:
             for place, row in locked.items()
         }
 
-    async def _fold(
+    async def _store(
         self, connection: AsyncConnection[Any], generation: str, plans: Mapping[LogPartition, Plan]
-    ) -> _Writes:
+    ) -> list[Write]:
+        """Store the events of the plans, and fold them; what is left to be written."""
         batch = Batch()
         rejected: list[RejectedRow] = []
-        packages: list[Write] = []
+        writes: list[Write] = []
         for (log, partition), plan in plans.items():
             rejected += [RejectedRow(log, partition, record.offset, record.reason) for record in plan.foreign]
             if log == "events":
                 batch.add(partition, plan.appends)
             elif plan.appends:
                 folded = fold_package_appends(plan.appends)
-                packages += package_writes(folded.tables)
+                writes += package_writes(folded.tables)
                 rejected += [_rejected(log, partition, record) for record in folded.rejected]
-        changes = Changes()
-        stored: list[StoredEvents] = []
         if batch.appends:
             before = await load_rows(connection, generation, needs_of(batch))
-            for key, appends in batch.appends.items():
-                after = fold_appends(before[key], appends)
-                changes.add(key, before[key], after.rows)
-                stored.append(StoredEvents(*key, after.stored))
-                batch.rejected += [(key.partition, record) for record in after.rejected]
+            writes += await self._copy(connection, generation, batch, before)
         rejected += [_rejected("events", partition, record) for partition, record in batch.rejected]
-        rest = [*workflow_writes(changes), *packages]
-        return _Writes(stored, [*rest, rejected_write(rejected)] if rejected else rest)
+        return [*writes, rejected_write(rejected)] if rejected else writes
+
+    async def _copy(
+        self,
+        connection: AsyncConnection[Any],
+        generation: str,
+        batch: Batch,
+        before: Mapping[WorkflowKey, WorkflowRows],
+    ) -> Iterator[Write]:
+        """Fold workflow by workflow and copy their events; the writes that their rows need."""
+        changes = Changes()
+        pending, pending_bytes = [HEADER], 0
+        async with connection.cursor().copy(statement("copy_events", generation=generation)) as copy:
+            for key, appends in batch.appends.items():
+                folded = fold_appends(before[key], appends)
+                changes.add(key, before[key], folded.rows)
+                batch.rejected += [(key.partition, record) for record in folded.rejected]
+                rows = event_rows(*key, folded.stored)
+                pending += rows
+                pending_bytes += sum(map(len, rows))
+                if pending_bytes > _COPY_BYTES:
+                    await copy.write(b"".join(pending))
+                    pending, pending_bytes = [], 0
+            await copy.write(b"".join([*pending, TRAILER]))
+        return workflow_writes(changes)
 
     async def _write(
         self,
         connection: AsyncConnection[Any],
         generation: str,
-        writes: _Writes,
+        writes: Sequence[Write],
         reached: Mapping[LogPartition, Checkpoint],
     ) -> None:
-        if any(stored.records for stored in writes.stored):
-            async with connection.cursor().copy(statement("copy_events", generation=generation)) as copy:
-                await copy.write(copy_data(writes.stored))
         async with connection.pipeline():
-            for name, parameters in writes.rest:
+            for name, parameters in writes:
                 await connection.execute(statement(name, generation=generation), parameters)
             if reached:
                 await advance(connection, generation, reached)

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterable, Sequence
-from typing import Final, NamedTuple
+from collections.abc import Iterable
+from typing import Final
 
 from aion_projectors.pg_binary import INT4, NULL, microseconds, sized
 from aion_projectors.record_times import recorded_at
@@ -21,24 +21,10 @@ _PLACE: Final = struct.Struct(">iiiiiqiqi")
 _UNIX_TO_POSTGRES_US: Final = 946_684_800_000_000
 
 
-class StoredEvents(NamedTuple):
-    """The events to be stored of one workflow."""
-
-    partition: int
-    workflow_id: bytes
-    records: Sequence[LogRecord]
-
-
-def copy_data(stored: Iterable[StoredEvents]) -> bytes:
-    """The whole input of one COPY."""
-    parts = [HEADER]
-    add = parts.append
-    for partition, workflow_id, records in stored:
-        owner = _OWNER.pack(_FIELDS, 4, partition, len(workflow_id)) + workflow_id
-        for record in records:
-            add(_row(owner, record))
-    add(TRAILER)
-    return b"".join(parts)
+def event_rows(partition: int, workflow_id: bytes, records: Iterable[LogRecord]) -> list[bytes]:
+    """The rows of a workflow's events. A COPY takes `HEADER`, rows and `TRAILER`, in pieces of any size."""
+    owner = _OWNER.pack(_FIELDS, 4, partition, len(workflow_id)) + workflow_id
+    return [_row(owner, record) for record in records]
 
 
 def _row(owner: bytes, record: LogRecord) -> bytes:

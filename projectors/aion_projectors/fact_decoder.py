@@ -1,7 +1,8 @@
 """From a record to its fact. Most kinds have none, and their bodies aren't looked at.
 
-The frequent kinds (activities, timers) are decoded only as far as the folds need; the others whole. A kind that is
-neither the contract's nor in an engine's name space must be marked ignorable, else it might mean something to a fold.
+The frequent kinds (starts, ends, activities, timers) are decoded only as far as the folds need, several times faster;
+the others whole. A kind that is neither the contract's nor in an engine's name space must be marked ignorable, else it
+might mean something to a fold.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ from aion_projectors.facts import (
     TimerDisarmed,
     Undecodable,
 )
+from aion_projectors.record_times import recorded_at
 from aion_store.limits import MAX_INTEGER
 from aion_store.log.codec import DecodeError, decode_event, first_fault
 from aion_store.log.record import TIMER, LogRecord
@@ -39,18 +41,34 @@ from aion_store.model.events import (
     SearchAttributesUpdated,
     WorkflowFailed,
     WorkflowReopened,
-    WorkflowStarted,
 )
-from aion_store.model.ids import Name, TimerId
+from aion_store.model.ids import Name, RunId, TimerId
 from aion_store.model.times import DueTime
-from aion_store.model.workflow import STATUS_AFTER, TERMINAL_EVENTS
+from aion_store.model.workflow import STATUS_AFTER, TERMINAL_EVENTS, WorkflowStatus
 
 _Position: TypeAlias = Annotated[int, Field(ge=0, le=MAX_INTEGER, strict=True)]
+
+
+class _SomePayload(TypedDict):
+    content_type: str
+
+
+class _Started(TypedDict):
+    workflow_type: Name
+    input: _SomePayload
+    run_id: RunId
+    parent_run_id: NotRequired[RunId | None]
+    package_version: Name
+
+
+class _Completed(TypedDict):
+    result: _SomePayload
 
 
 class _Scheduled(TypedDict):
     activity_id: _Position
     activity_type: Name
+    input: _SomePayload
 
 
 class _Reported(TypedDict):
@@ -58,8 +76,18 @@ class _Reported(TypedDict):
     attempt: NotRequired[_Position]
 
 
+class _ActivityCompleted(_Reported):
+    result: _SomePayload
+
+
+class _SomeError(TypedDict):
+    kind: Literal["Retryable", "Terminal"]
+    message: str
+
+
 class _Failed(TypedDict):
     activity_id: _Position
+    error: _SomeError
     attempt: _Position
 
 
@@ -94,6 +122,34 @@ def fact_of(record: LogRecord) -> Fact | Undecodable | None:
 def _reader(kind: str, data: Any) -> _Read:
     make: Any = TypedDict
     return TypeAdapter[Any](make(f"{kind}Json", {"type": Literal[kind], "data": data})).validator.validate_json
+
+
+def _run_started() -> _Decode:
+    read = _reader("WorkflowStarted", _Started)
+
+    def decode(record: LogRecord) -> Fact:
+        data = read(record.value)["data"]
+        parent = data.get("parent_run_id")
+        return RunStarted(record.seq or 0, _time_of(record), data["workflow_type"], data["run_id"], parent)
+
+    return decode
+
+
+def _run_completed() -> _Decode:
+    read = _reader("WorkflowCompleted", _Completed)
+
+    def decode(record: LogRecord) -> Fact:
+        read(record.value)
+        return LeaseEnded(_time_of(record), WorkflowStatus.COMPLETED)
+
+    return decode
+
+
+def _time_of(record: LogRecord) -> datetime:
+    at = recorded_at(record)
+    if at is None:
+        raise DecodeError("its header `at` isn't a time")
+    return at
 
 
 def _scheduled() -> _Decode:
@@ -140,8 +196,6 @@ def _whole(record: LogRecord) -> Fact:
     event: Event = decode_event(record.value, record.kind)
     at: datetime = event.envelope.recorded_at
     match event:
-        case WorkflowStarted():
-            return RunStarted(record.seq or 0, at, event.workflow_type, event.run_id, event.parent_run_id)
         case WorkflowReopened():
             return LeaseReopened()
         case SearchAttributesUpdated():
@@ -158,9 +212,11 @@ def _whole(record: LogRecord) -> Fact:
 
 _DECODERS: Final[dict[str, _Decode]] = {
     **{kind.__name__: _whole for kind in (*STATUS_AFTER, SearchAttributesUpdated, ChildWorkflowStarted)},
+    "WorkflowStarted": _run_started(),
+    "WorkflowCompleted": _run_completed(),
     "ActivityScheduled": _scheduled(),
     "ActivityStarted": _reported("Started", _Reported),
-    "ActivityCompleted": _reported("Completed", _Reported),
+    "ActivityCompleted": _reported("Completed", _ActivityCompleted),
     "ActivityFailed": _reported("Failed", _Failed),
     "ActivityCancelled": _reported("Cancelled", _Reported),
     "TimerStarted": _timer_started(),

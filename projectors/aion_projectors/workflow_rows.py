@@ -124,12 +124,14 @@ class _Folding:
         )
 
     def take(self, append: Entries) -> None:
-        if not self._in_sequence(append):
-            reason = f"sequence {append[0].record.seq} doesn't follow head {self._head}"
-            self._stop(append[0].record, reason)
-            if not self._above_head(append):
-                self.rejected += [Rejected(entry.record, reason) for entry in append]
-                return
+        head = self._head
+        for record, _ in append:
+            if record.seq is not None:
+                head += 1
+                if record.seq != head:
+                    if not self._take_out_of_sequence(append):
+                        return
+                    break
         for record, fact in append:
             if record.seq is not None:
                 self._head, self._last = record.seq, record
@@ -140,21 +142,21 @@ class _Folding:
             if fact is not None:
                 self._fold(record, fact)
 
-    def _in_sequence(self, append: Entries) -> bool:
-        head = self._head
-        for record, _ in append:
-            if record.seq is not None:
-                head += 1
-                if record.seq != head:
-                    return False
-        return True
+    def _take_out_of_sequence(self, append: Entries) -> bool:
+        """Stop the workflow; whether the append's events can be stored all the same."""
+        reason = f"sequence {append[0].record.seq} doesn't follow head {self._head}"
+        self._stop(append[0].record, reason)
+        if self._above_head(append):
+            return True
+        self.rejected += [Rejected(entry.record, reason) for entry in append]
+        return False
 
     def _above_head(self, append: Entries) -> bool:
         sequences = [self._head, *(record.seq for record, _ in append if record.seq is not None)]
         return all(first < second for first, second in pairwise(sequences))
 
     def _fold(self, record: LogRecord, fact: Fact | Undecodable) -> None:
-        if isinstance(fact, TimerArmed | TimerDisarmed):
+        if isinstance(fact, (TimerArmed, TimerDisarmed)):
             self._timers[fact.timer_id] = fold_timer(self._timers.get(fact.timer_id), fact)
             return
         if record.kind in TERMINAL_KINDS:
@@ -165,20 +167,26 @@ class _Folding:
             self._stop(record, fact.reason)
             return
         try:
-            self._fold_summary(fact)
+            if isinstance(fact, ActivityReported):
+                self._fold_activity(fact)
+            else:
+                self._fold_summary(fact)
         except Exception as error:  # noqa: BLE001 - whatever it is, only this workflow stops
             self._stop(record, f"its fold failed: {type(error).__name__}: {error}")
 
+    def _fold_activity(self, fact: ActivityReported) -> None:
+        activity_id = fact.activity_id
+        activity = self._activities.get(activity_id)
+        after = fold_activity(activity, fact)
+        if fact.step == "Failed" or activity_id == self._summary.failed_activity_id:  # else the summary stays
+            self._summary = fold_summary(self._summary, fact, activity.activity_type if activity else None)
+        if after is not None:
+            self._activities[activity_id] = after
+        elif activity is not None:
+            del self._activities[activity_id]
+
     def _fold_summary(self, fact: Fact) -> None:
         match fact:
-            case ActivityReported(activity_id=activity_id):
-                activity = self._activities.get(activity_id)
-                after = fold_activity(activity, fact)
-                self._summary = fold_summary(self._summary, fact, activity.activity_type if activity else None)
-                if after is not None:
-                    self._activities[activity_id] = after
-                elif activity is not None:
-                    del self._activities[activity_id]
             case RunStarted(seq=seq):
                 self._summary = fold_summary(self._summary, fact)
                 self._runs[seq] = open_run(fact)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal, NamedTuple
 
-from aion_projectors.facts import ActivityReported, Fact, RunStarted
+from aion_projectors.facts import ActivityReported
 
 
 class Activity(NamedTuple):
@@ -16,16 +16,14 @@ class Activity(NamedTuple):
     attempt: int | None = None
 
 
-def fold_activity(activity: Activity | None, fact: Fact) -> Activity | None:
-    """The activity after a fact about it, or after a new run's start. None: it isn't open."""
-    match fact:
-        case RunStarted():
-            return None
-        case ActivityReported(step="Scheduled"):
+def fold_activity(activity: Activity | None, fact: ActivityReported) -> Activity | None:
+    """The activity after a fact about it. None: it isn't open, and neither is any when a new run starts."""
+    match fact.step:
+        case "Scheduled":
             return Activity(fact.activity_type, fact.seq)
-        case ActivityReported(step="Completed" | "Cancelled"):
+        case "Completed" | "Cancelled":
             return None
-        case ActivityReported(step="Started" | "Failed" as state, attempt=attempt):
-            return None if activity is None else activity._replace(state=state, attempt=attempt)
-        case _:
-            return activity
+        case state:
+            if activity is None:
+                return None
+            return Activity(activity.activity_type, activity.scheduled_seq, state, fact.attempt)
