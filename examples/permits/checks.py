@@ -11,11 +11,11 @@ from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from time import perf_counter
-from typing import Final, Protocol, TypeVar, runtime_checkable
+from typing import Protocol, TypeVar, runtime_checkable
 
 from expectations import RECEIVED_IN_SEPTEMBER, CaseExpectation, Expectations
 from in_flight import for_each
-from loading import READS_AT_ONCE, Advance
+from loading import CATCH_UP_TIMEOUT_S, READS_AT_ONCE, Advance
 from permit_workflows import DEADLINE, PERMIT
 
 from aion_store import (
@@ -31,8 +31,6 @@ from aion_store import (
     WorkflowId,
     WorkflowSummary,
 )
-
-CATCH_UP_TIMEOUT_S: Final = 60.0
 
 Key = TypeVar("Key", bound=Hashable)
 

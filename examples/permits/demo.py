@@ -14,16 +14,19 @@ from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from pathlib import Path
 
-import report
-from checks import ask, check_all
-from expectations import expect
-from loading import load
-from permit_log import PermitCase, PermitLogError, read_permit_log
-from permit_workflows import plan_cases, workflow_id_of
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+try:
+    import report
+    from checks import ask, check_all
+    from expectations import expect
+    from loading import load
+    from permit_log import PermitCase, PermitLogError, read_permit_log
+    from permit_workflows import plan_cases, workflow_id_of
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from aion_store import ConfigurationError, EventStore, StoreError, open_store
+    from aion_store import ConfigurationError, EventStore, StoreError, open_store
+except KeyboardInterrupt:  # loading all this takes a second, time enough for a Ctrl-C
+    sys.exit(130)
 
 TARGET_VARIABLE = "AION_DEMO_TARGET"
 DEFAULT_TARGET = "embedded:./.aion"
@@ -73,7 +76,7 @@ async def run(store: EventStore, cases: Sequence[PermitCase], out: Console, err:
         loaded = await load(store, plans, lambda events: progress.advance(recorded, events))
         read = progress.add_task("reading back", total=expected.events)
         answers = await ask(store, expected, lambda events: progress.advance(read, events))
-    period = f"{min(case.started for case in cases):%B %Y} to {expected.log_end:%B %Y}"
+    period = f"{min(task.at for case in cases for task in case.tasks):%B %Y} to {expected.log_end:%B %Y}"
     out.print(f"Permit applications, {period}: {len(cases):,} cases with {tasks:,} tasks", style="bold")
     report.show(out, expected, loaded, answers, workflow_id_of(_specimen(cases).id))
     checks = check_all(expected, answers)

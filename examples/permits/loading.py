@@ -18,6 +18,8 @@ from aion_store import Event, EventStore, SequenceConflictError, WorkflowFilter,
 
 CASES_AT_ONCE: Final = 256
 READS_AT_ONCE: Final = 32
+CATCH_UP_TIMEOUT_S: Final = 60.0
+"""How long the first read after many appends, or after a crash, may wait for the tables."""
 
 Advance = Callable[[int], None]
 """Is told how many more events are recorded."""
@@ -40,7 +42,8 @@ async def recorded_heads(store: EventStore, plans: Sequence[CasePlan]) -> dict[W
     A completed case needs no further look: its last event completes it. Of a history that differs from its plan, the
     whole plan counts as recorded: the demo leaves it alone, and its checks name the difference.
     """
-    summaries = {each.workflow_id: each for each in await store.query(WorkflowFilter(workflow_type=PERMIT))}
+    permits = await store.query(WorkflowFilter(workflow_type=PERMIT), timeout_s=CATCH_UP_TIMEOUT_S)
+    summaries = {each.workflow_id: each for each in permits}
     heads: dict[WorkflowId, int] = {}
 
     async def look(plan: CasePlan) -> None:

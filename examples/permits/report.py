@@ -98,7 +98,7 @@ def _load_table(load: LoadReport, found: Answers) -> RenderableType:
     kept = f"{stored:,} events of {len(found.ids):,} workflows; {len(found.active):,} are active"
     lines.add_row("in the store", kept)
     if found.others:
-        lines.add_row("", f"{found.others:,} other workflows, left out here")
+        lines.add_row("", f"{found.others:,} other workflow{'s' if found.others > 1 else ''}, left out here")
     lines.add_row("found there", f"{load.found_events:,} events" if load.found_events else "nothing: a fresh store")
     if load.append_s:
         lines.add_row("went in", f"{load.events:,} events in {len(load.append_s):,} appends, {load.timers:,} timers")

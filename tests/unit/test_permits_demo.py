@@ -229,7 +229,7 @@ def test_other_workflows_are_left_alone_and_left_out(cases: list[PermitCase]) ->
     asyncio.run(record())
     code, tables = run(store, cases)
     assert code == 0
-    assert "1 other workflows, left out here" in tables
+    assert "1 other workflow, left out here" in tables
     assert str(other) not in tables
 
 
