@@ -31,6 +31,8 @@ QUEUED_FETCHES: Final = 2
 MAX_RECORDS: Final = 10_000
 MAX_PARTITION_BYTES: Final = 4 * 1024 * 1024
 GAPS_UNTIL_HALT: Final = 3
+WATCH_S: Final = 3.0
+"""How often the tables are looked at: a Postgres that lost its latest commits must not wait for the next event."""
 
 SESSION_TIMEOUT_S: Final = 6.0
 HEARTBEAT_S: Final = 0.5
@@ -65,13 +67,14 @@ class ProjectorApp(faust.App):
     _logs: Mapping[str, LogName]
     _fetches: Any
     _gaps: dict[TP, tuple[Gap, int]]
+    _reached: dict[TP, int]
 
     def attach(self, settings: ProjectorSettings, projection: Projection) -> None:
         """Give the app what it works on, and its agent."""
         self.settings, self.projection = settings, projection
         self.failure = asyncio.get_running_loop().create_future()
         self._logs = {settings.events_topic: "events", settings.packages_topic: "packages"}
-        self._gaps = {}
+        self._gaps, self._reached = {}, {}
         self._fetches = self.channel(maxsize=QUEUED_FETCHES)
         self.agent(self._fetches, name=f"{settings.group_id}.project")(self._project)
 
@@ -92,6 +95,7 @@ class ProjectorApp(faust.App):
         await super().on_start()
         for topic in self._logs:
             self.topics.add(self.topic(topic, key_type=bytes, value_type=bytes, acks=False))
+        self.add_future(self._watch())
 
     async def crash(self, reason: BaseException) -> None:
         self.fail(reason)
@@ -114,6 +118,7 @@ class ProjectorApp(faust.App):
 
     def on_seek(self, rows: Mapping[TP, CheckpointRow]) -> None:
         """Tell from where which partitions are read on."""
+        self._reached.update((tp, row.checkpoint.position) for tp, row in rows.items())
         for tp, row in sorted(rows.items()):
             _log.info("%s [%s]: from offset %s%s", *tp, row.checkpoint.position, " (halted)" if row.halted else "")
 
@@ -131,6 +136,7 @@ class ProjectorApp(faust.App):
 
     async def _see_to(self, tp: TP, applied: Applied) -> None:
         consumer = cast("ProjectorConsumer", self.consumer)
+        self._reached[tp] = applied.checkpoint.position
         match applied:
             case Applied(halted=str()):
                 await consumer.hold(tp)
@@ -148,6 +154,18 @@ class ProjectorApp(faust.App):
                 await consumer.seek_to_checkpoints({tp})
             case _:
                 self._gaps.pop(tp, None)
+
+    async def _watch(self) -> None:
+        """Read on from the checkpoints of partitions whose tables stand below what was applied to them."""
+        consumer = cast("ProjectorConsumer", self.consumer)
+        while not self.should_stop:
+            await self.sleep(WATCH_S)
+            reached = {tp: self._reached[tp] for tp in consumer.assignment() if tp in self._reached}
+            rows = await self.read_checkpoints(set(reached)) if reached else {}
+            behind = {tp for tp, row in rows.items() if row.checkpoint.position < reached[tp]}
+            for tp in sorted(behind):
+                _log.warning("%s [%s]: the tables went back to offset %s", *tp, rows[tp].checkpoint.position)
+            await consumer.seek_to_checkpoints(behind & consumer.assignment())
 
     async def _halt(self, tp: TP, reason: str) -> None:
         _log.critical("%s [%s] is HALTED: %s. Its tables no longer move.", *tp, reason)

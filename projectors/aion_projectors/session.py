@@ -45,10 +45,14 @@ async def connect(dsn: str) -> AsyncConnection[Any]:
     connection = await AsyncConnection.connect(
         dsn, connect_timeout=_CONNECT_S, prepare_threshold=0, application_name=APPLICATION_NAME, options=_OPTIONS
     )
-    register_arrays(connection)
-    if connection.info.server_version >= _HAS_TRANSACTION_TIMEOUT:
-        await connection.execute(f"set transaction_timeout = {TRANSACTION_TIMEOUT_MS}".encode())
-        await connection.commit()
+    try:
+        register_arrays(connection)
+        if connection.info.server_version >= _HAS_TRANSACTION_TIMEOUT:
+            await connection.execute(f"set transaction_timeout = {TRANSACTION_TIMEOUT_MS}".encode())
+            await connection.commit()
+    except BaseException:
+        await connection.close()
+        raise
     return connection
 
 

@@ -1,0 +1,178 @@
+"""Projector workers that are killed and frozen inside their transactions, and a Postgres that goes away from them."""
+
+from __future__ import annotations
+
+import signal
+import time
+from collections.abc import Generator
+from contextlib import ExitStack, contextmanager
+from itertools import product
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+
+from aion_store.conformance.events import HistoryBuilder, workflow
+from tests.faults.proxy import Proxy
+from tests.log_tables import COLUMNS, check_tables
+from tests.projected_log import Projected, make_projected, running_worker, worker_process
+from tests.servers import Servers
+from tests.waiting import wait_until
+
+PARTITIONS = 2
+AWAY_S = 20.0
+WAITING = """
+select 1 from pg_locks as l join pg_stat_activity as a using (pid)
+where not l.granted and l.relation = to_regclass('events') and a.application_name = 'aion-store projector'
+"""
+
+
+@pytest.fixture
+def projected(servers: Servers, database: str, topic_prefix: str) -> Projected:
+    return make_projected(servers, database, topic_prefix, PARTITIONS)
+
+
+class Histories:
+    """Workflows that go on, an append each at a time."""
+
+    def __init__(self, projected: Projected, size: int = 8) -> None:
+        self._projected = projected
+        self._builders = [HistoryBuilder(workflow(number)) for number in range(1, size + 1)]
+        self.written = 0
+
+    def go_on(self) -> None:
+        with self._projected.writer.transaction():
+            for builder in self._builders:
+                events = [builder.signal() if builder.head else builder.started(), builder.signal()]
+                self._projected.writer.append(builder.workflow_id, events)
+                self.written += len(events)
+
+
+@contextmanager
+def stuck_in_copy(projected: Projected, histories: Histories) -> Generator[None]:
+    """Within, a worker that has begun to apply waits in its COPY, holding checkpoints; afterwards it could go on."""
+    with projected.session() as connection:
+        connection.execute(f"lock table {projected.live_schema}.events in access exclusive mode".encode())
+        histories.go_on()
+        wait_until(lambda: projected.rows(WAITING), "a worker waits in COPY")
+        yield
+
+
+def test_a_worker_killed_inside_its_transaction_leaves_nothing_half_done(projected: Projected, tmp_path: Path) -> None:
+    histories = Histories(projected)
+    with worker_process(projected.settings, tmp_path / "first.log") as first:
+        histories.go_on()
+        projected.wait_for_end()
+        before = projected.positions()
+        with stuck_in_copy(projected, histories):
+            first.kill()
+            first.wait()
+        assert projected.positions() == before
+    with worker_process(projected.settings, tmp_path / "second.log"):
+        histories.go_on()
+        projected.wait_for_end()
+    assert check_tables(projected) == histories.written
+
+
+def test_a_frozen_worker_that_holds_a_checkpoint_is_ended_by_its_successor(
+    projected: Projected, tmp_path: Path
+) -> None:
+    histories = Histories(projected)
+    log = tmp_path / "second.log"
+    with worker_process(projected.settings, tmp_path / "first.log") as first:
+        histories.go_on()
+        projected.wait_for_end()
+        with stuck_in_copy(projected, histories):
+            first.send_signal(signal.SIGSTOP)
+        with worker_process(projected.settings, log) as second:
+            projected.wait_for_end()
+            assert "ending session" in log.read_text()
+            first.send_signal(signal.SIGCONT)  # it has lost its session and its partitions, and joins again
+            for _ in range(3):
+                histories.go_on()
+                projected.wait_for_end()
+            second.terminate()
+            assert second.wait(20) == 0
+        histories.go_on()
+        projected.wait_for_end()
+        first.terminate()
+        assert first.wait(20) == 0
+    assert check_tables(projected) == histories.written
+
+
+def test_tables_that_went_back_are_caught_up_without_another_event(projected: Projected) -> None:
+    histories = Histories(projected)
+    with running_worker(projected.settings):
+        histories.go_on()
+        projected.wait_for_end()
+        with projected.session() as connection:
+            for table in (*COLUMNS, "checkpoints"):
+                connection.execute(f"create table kept_{table} as table {table}".encode())
+        for _ in range(2):
+            histories.go_on()
+            projected.wait_for_end()
+        with projected.session() as connection:  # as after a crash of Postgres, which forgets the latest commits
+            for table in ("checkpoints", *COLUMNS):
+                connection.execute(f"truncate {table}".encode())
+                connection.execute(f"insert into {table} table kept_{table}".encode())
+        projected.wait_for_end()
+    assert check_tables(projected) == histories.written
+
+
+class FarPostgres:
+    """A database behind a proxy: what a worker reaches, while the tests look past the proxy."""
+
+    def __init__(self, dsn: str, *, silent: bool) -> None:
+        self._parts, self._silent = urlsplit(dsn), silent
+        self.proxy = Proxy()
+        self.proxy.target_port = self._parts.port or 5432
+
+    @property
+    def dsn(self) -> str:
+        """How to connect through the proxy."""
+        user, _, _ = self._parts.netloc.rpartition("@")
+        return self._parts._replace(netloc=f"{user}@127.0.0.1:{self.proxy.port}").geturl()
+
+    def go_away(self) -> None:
+        """Answer nothing any more, or break every session and refuse new ones."""
+        if self._silent:
+            self.proxy.hold()
+        else:
+            self.proxy.target_port = 1
+            self.proxy.cut()
+
+    def come_back(self) -> None:
+        """As before; a silent one now takes what was sent to it meanwhile."""
+        self.proxy.target_port = self._parts.port or 5432
+        self.proxy.release()
+
+
+def test_workers_go_on_by_themselves_when_postgres_comes_back(
+    servers: Servers, database: str, topic_prefix: str
+) -> None:
+    scenes: list[tuple[Projected, FarPostgres, Histories, bool]] = []
+    with ExitStack() as stack:
+        for number, (silent, running) in enumerate(product((True, False), (True, False))):
+            projected = make_projected(servers, database, f"{topic_prefix}-{number}", PARTITIONS, f"aion{number}")
+            far = FarPostgres(database, silent=silent)
+            stack.callback(far.proxy.close)
+            scenes.append((projected, far, Histories(projected), running))
+        workers = stack.enter_context(ExitStack())
+        for running_before in (True, False):  # some are in the middle of it, others have just begun
+            for projected, far, histories, running in scenes:
+                if running is running_before:
+                    settings = projected.settings.model_copy(update={"dsn": far.dsn})
+                    workers.enter_context(running_worker(settings))
+                    histories.go_on()
+                    projected.wait_for_end() if running else far.go_away()
+        for _, far, histories, running in scenes:
+            if running:
+                histories.go_on()
+                far.go_away()
+            histories.go_on()
+        time.sleep(AWAY_S)  # what is tested is how long it is away
+        for _, far, _, _ in scenes:
+            far.come_back()
+        for projected, _, histories, _ in scenes:
+            projected.wait_for_end()
+            assert check_tables(projected) == histories.written
