@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import secrets
+import threading
+import time
 from collections import defaultdict
 from collections.abc import AsyncIterator, Collection, Sequence, Sized
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
 from aion_producers.log_writer import LogWriter
 from aion_producers.settings import WriterSettings
+from aion_producers.stability import StableEnds
 from aion_producers.topics import LogTopics, ensure_topics
 from aion_store.append_rules import PreparedAppend, check_append
 from aion_store.errors import UnavailableError
-from aion_store.log.appends import Append, complete_appends
+from aion_store.log.appends import NO_PREFIX, Append, OpenPrefix, complete_appends
 from aion_store.log.chain import chain_next, chain_start
 from aion_store.log.reader import ClientSettings, EndOfLog, TopicIdentity, scan_committed
 from aion_store.log.record import LogRecord, ParsedRecord
@@ -105,58 +108,97 @@ async def grown(items: Sized, count: int, deadline_s: float = 60.0) -> None:
 
 
 @dataclass(slots=True)
+class _Read:
+    """What has been read of a partition: whole appends, the open one, the last decided record, where to read on."""
+
+    appends: list[Append] = field(default_factory=list[Append])
+    prefix: OpenPrefix = NO_PREFIX
+    last: LogRecord | None = None
+    position: int = 0
+    at_s: float = -1e9
+
+    @property
+    def ordinal(self) -> int:
+        return 0 if self.last is None else self.last.ordinal
+
+
+@dataclass(slots=True)
 class TablesFromLog:
-    """A truthful `ProjectedHeads`: it reads the log at every call, up to ordinal `behind_at` where that is set."""
+    """A truthful `ProjectedHeads`: it reads the log on at every call, up to ordinal `behind_at` where that is set.
+
+    With `lag_s` it may be that much behind, as a projection is, and costs as little.
+    """
 
     client: ClientSettings
     topics: LogTopics
     down: bool = False
     behind_at: int | None = None
     topic_id: str | None = None
+    lag_s: float = 0.0
     asked: list[Collection[WorkflowId]] = field(default_factory=list[Collection[WorkflowId]])
+    _reads: dict[tuple[str, int], _Read] = field(default_factory=dict[tuple[str, int], _Read])
+    _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def checkpoint(self, log: LogName, partition: int) -> ProjectedCheckpoint:
         topic = self.topics.events if log == "events" else self.topics.packages
-        appends, position = self._appends(topic, partition)
-        if not appends:
+        read = self._read(topic, partition)
+        if read.last is None:
             return ProjectedCheckpoint(self._id(topic), 0, 0, chain_start(topic.topic_id, partition))
-        last = appends[-1][-1]
-        return ProjectedCheckpoint(self._id(topic), position, last.ordinal, last.chain)
+        return ProjectedCheckpoint(self._id(topic), read.position, read.last.ordinal, read.last.chain)
 
     def look_up(self, partition: int, workflow_ids: Collection[WorkflowId]) -> HeadSnapshot:
         self.asked.append(workflow_ids)
-        appends, _ = self._appends(self.topics.events, partition)
+        read = self._read(self.topics.events, partition)
         heads: dict[WorkflowId, int] = dict.fromkeys(workflow_ids, 0)
-        for append in appends:
+        for append in read.appends:
             workflow_id = WorkflowId((append[0].key or b"").decode())
             if append[-1].seq is not None and workflow_id in heads:
                 heads[workflow_id] = append[-1].seq
-        ordinal = appends[-1][-1].ordinal if appends else 0
-        return HeadSnapshot(self._id(self.topics.events), ordinal, heads)
+        return HeadSnapshot(self._id(self.topics.events), read.ordinal, heads)
 
     def recorded(self, partition: int, workflow_id: WorkflowId, from_seq: int, count: int) -> RecordedSnapshot:
-        appends, _ = self._appends(self.topics.events, partition)
+        read = self._read(self.topics.events, partition)
         rows = [
             RecordedRow(record.seq, record.append_id, record.append_index, record.append_count, record.value)
-            for append in appends
+            for append in read.appends
             for record in append
             if record.key == str(workflow_id).encode() and record.seq is not None and record.seq >= from_seq
         ]
-        ordinal = appends[-1][-1].ordinal if appends else 0
-        return RecordedSnapshot(self._id(self.topics.events), ordinal, rows[:count])
+        return RecordedSnapshot(self._id(self.topics.events), read.ordinal, rows[:count])
 
     def _id(self, topic: TopicIdentity) -> str:
         return self.topic_id or topic.topic_id
 
-    def _appends(self, topic: TopicIdentity, partition: int) -> tuple[list[Append], int]:
+    def _read(self, topic: TopicIdentity, partition: int) -> _Read:
+        """What the tables show now."""
         if self.down:
             raise UnavailableError("Postgres", "it is down")
-        records, position = read_partition(self.client, topic, partition)
-        appends = complete_appends(records).appends
+        with self._lock:
+            read = self._reads.setdefault((topic.name, partition), _Read())
+            if time.monotonic() >= read.at_s + self.lag_s:
+                self._read_on(read, topic, partition)
+            position = read.prefix.records[0].offset if read.prefix.records else read.position
+            now = replace(read, appends=list(read.appends), position=position)
         if self.behind_at is None:
-            return appends, position
-        shown = [append for append in appends if append[-1].ordinal <= self.behind_at]
-        return shown, shown[-1][-1].offset + 1 if shown else 0
+            return now
+        shown = [append for append in now.appends if append[-1].ordinal <= self.behind_at]
+        last = shown[-1][-1] if shown else None
+        return _Read(shown, last=last, position=0 if last is None else last.offset + 1)
+
+    def _read_on(self, read: _Read, topic: TopicIdentity, partition: int) -> None:
+        """As far as an open transaction allows, as a projection does."""
+        read.at_s = time.monotonic()
+        ends = StableEnds(self.client)
+        try:
+            end = ends.ends(topic.name, partition, TIMEOUT_S).stable
+        finally:
+            ends.close()
+        for stretch in scan_committed(self.client, topic.name, partition, read.position, end, TIMEOUT_S):
+            decided = complete_appends(stretch.records, read.prefix)
+            read.appends += decided.appends
+            read.prefix, read.position = decided.prefix, stretch.position
+            ends = [append[-1] for append in decided.appends[-1:]] + decided.dropped[-1:]
+            read.last = max(ends, key=lambda record: record.ordinal, default=read.last)
 
 
 @dataclass(slots=True)

@@ -30,15 +30,20 @@ class Taken(NamedTuple, Generic[NoteT]):
 
 
 class Inbox(Generic[NoteT]):
-    """Writes in, in their order, and notes beside them."""
+    """Writes in, in their order, and notes beside them.
 
-    def __init__(self) -> None:
+    Who is answered often hands in the next write at once. `take` gives them their turn, at most `turn_s` seconds, so
+    that all of them share the next transaction with those that came meanwhile: fewer and larger ones, sooner done.
+    """
+
+    def __init__(self, turn_s: float = 0.0) -> None:
         self._lock = threading.Lock()
         self._changed = threading.Condition(self._lock)
         self._writes: deque[Write] = deque()
         self._notes: list[NoteT] = []
         self._withdrawn = 0
         self._waiting = False
+        self._turn_s, self._turns, self._awaiting_turn = turn_s, 0, False
         self._refusal: Refusal | None = None
         self._closing = False
         self.trouble: UnavailableError | None = None
@@ -79,6 +84,8 @@ class Inbox(Generic[NoteT]):
         meanwhile are dropped.
         """
         with self._lock:
+            if self._turns:
+                self._await_turn()
             if not self._writes and not self._notes and not self._closing and self._refusal is None:
                 self._waiting = True
                 self._changed.wait(wait_s)
@@ -99,6 +106,23 @@ class Inbox(Generic[NoteT]):
                 write.in_flight = True
                 writes.append(write)
             return Taken(writes, notes)
+
+    def expect_turn(self) -> None:
+        """Callers are about to be answered: `turn_over` tells when they have had their turn."""
+        with self._lock:
+            self._turns += 1
+
+    def turn_over(self) -> None:
+        """Those answered last have handed in what they have."""
+        with self._lock:
+            self._turns = max(0, self._turns - 1)
+            if self._awaiting_turn and not self._turns:
+                self._changed.notify()
+
+    def _await_turn(self) -> None:
+        self._awaiting_turn = True
+        self._changed.wait_for(lambda: not self._turns or self._closing or self._refusal is not None, self._turn_s)
+        self._awaiting_turn, self._turns = False, 0
 
     def pause(self, pause_s: float) -> None:
         """Wait; the end comes early when the inbox is closed."""

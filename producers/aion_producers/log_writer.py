@@ -37,6 +37,7 @@ from aion_store.model.timers import TimerEntry
 from aion_store.projected import LogName, ProjectedHeads
 
 _HELPERS: Final = 8
+_LEAST_S: Final = 0.05
 _MAX_ROUTED: Final = 200_000
 """Workflows whose partition is remembered: hashing an id takes longer than all else that is done with it here."""
 
@@ -72,7 +73,7 @@ class LogWriter:
         self._topics: Mapping[LogName, TopicIdentity] = {"events": events, "packages": packages}
         self._settings = settings or WriterSettings()
         self._ownership = ownership or AllPartitions()
-        self._claim = claim
+        self._claim, self._claiming = claim, asyncio.Lock()
         self._append_ids = AppendIds()
         self._loop = asyncio.get_running_loop()
         self._helpers = ThreadPoolExecutor(_HELPERS, thread_name_prefix="aion-heads")
@@ -87,37 +88,41 @@ class LogWriter:
         `repeatable`: the append id is the caller's, so it may have been used before. False for one that was made
         for this call: then a stale head is a conflict without a look at what is stored.
         """
+        if self._claim is not None:
+            timeout_s = await self._become_writer(timeout_s)
         key, partition = self._route(append.workflow_id)
-        return await self._submit("events", partition, _write_of(append, key, repeatable=repeatable), timeout_s)
+        write = _write_of(append, key, repeatable=repeatable)
+        return await self._desk("events", partition).submissions.submit(write, timeout_s)
 
     async def append_many(
-        self, appends: Sequence[PreparedAppend], timeout_s: float, *, repeatable: bool = True
+        self, appends: Sequence[PreparedAppend], repeatable: Sequence[bool], timeout_s: float
     ) -> list[ConsistencyToken | StoreError]:
-        """Append many batches, each on its own terms: the outcome of each, in the order given, within `timeout_s`.
+        """Append many, each on its own terms: the outcome of each, in the order given, within `timeout_s` seconds.
 
-        Those of one workflow are written in their order; one that fails doesn't keep later ones from being tried.
+        `repeatable` says of each what it says to `append`. Those of one workflow are written in their order; one that
+        fails doesn't keep later ones from being tried.
         """
-        await self._become_writer(timeout_s)
         by_partition: dict[int, list[tuple[int, Write]]] = {}
         for index, append in enumerate(appends):
             key, partition = self._route(append.workflow_id)
-            write = _write_of(append, key, repeatable=repeatable)
+            write = _write_of(append, key, repeatable=repeatable[index])
             by_partition.setdefault(partition, []).append((index, write))
-        outcomes: list[ConsistencyToken | StoreError | None] = [None] * len(appends)
+        outcomes: dict[int, ConsistencyToken | StoreError] = {}
 
         async def submit(partition: int, entries: list[tuple[int, Write]]) -> None:
+            answers: list[ConsistencyToken | StoreError]
             try:
-                desk = self._desk("events", partition)
-                answers = await desk.submissions.submit_many([write for _, write in entries], timeout_s)
+                remaining_s = await self._become_writer(timeout_s)
+                submissions = self._desk("events", partition).submissions
+                answers = await submissions.submit_many([write for _, write in entries], remaining_s)
             except StoreError as error:
                 answers = [error] * len(entries)
-            for (index, _), answer in zip(entries, answers, strict=True):
-                outcomes[index] = answer
+            outcomes.update((index, answer) for (index, _), answer in zip(entries, answers, strict=True))
 
         async with asyncio.TaskGroup() as tasks:
             for partition, entries in by_partition.items():
                 tasks.create_task(submit(partition, entries))
-        return [outcome for outcome in outcomes if outcome is not None]
+        return [outcomes[index] for index in range(len(appends))]
 
     async def schedule_timer(self, entry: TimerEntry, timeout_s: float) -> ConsistencyToken:
         """Arm a timer. The last one in the log wins: repeating after OutcomeUnknownError may override a newer one."""
@@ -139,9 +144,11 @@ class LogWriter:
         Only for the one process that writes: elsewhere that transaction may be a living writer's. Returns at once
         when nothing is hidden; the take-overs go on by themselves. Raises UnavailableError when Kafka is away.
         """
+        deadline = self._loop.time() + timeout_s
         for log, topic in self._topics.items():
             for partition in range(topic.partitions):
-                ends = await asyncio.to_thread(self._stable.ends, topic.name, partition, timeout_s)
+                remaining_s = max(_LEAST_S, deadline - self._loop.time())
+                ends = await asyncio.to_thread(self._stable.ends, topic.name, partition, remaining_s)
                 if ends.stable < ends.high and (log, partition) not in self._desks:
                     self._open_desk(log, partition)
 
@@ -175,15 +182,26 @@ class LogWriter:
 
     async def _submit(self, log: LogName, partition: int, write: Write, timeout_s: float) -> ConsistencyToken:
         if self._claim is not None:
-            await self._become_writer(timeout_s)
+            timeout_s = await self._become_writer(timeout_s)
         return await self._desk(log, partition).submissions.submit(write, timeout_s)
 
-    async def _become_writer(self, timeout_s: float) -> None:
-        """Claim the right to write, and settle what its former holder left open. Raises NotOwnerError."""
-        if self._claim is not None:
-            self._claim()
-            self._claim = None
-            await self.settle(timeout_s)
+    async def _become_writer(self, timeout_s: float) -> float:
+        """Claim the right to write, and settle what its former holder left open. Raises NotOwnerError.
+
+        Returns how much of `timeout_s` is left.
+        """
+        if self._claim is None:
+            return timeout_s
+        deadline = self._loop.time() + timeout_s
+        try:
+            async with asyncio.timeout_at(deadline), self._claiming:
+                if self._claim is not None:
+                    self._claim()
+                    await self.settle(timeout_s)
+                    self._claim = None
+        except TimeoutError as error:
+            raise UnavailableError("The writer", "what its predecessor left open isn't settled yet") from error
+        return max(0.0, deadline - self._loop.time())
 
     def _desk(self, log: LogName, partition: int) -> _Desk:
         """Where to hand in; raises NotOwnerError where this process doesn't write."""
@@ -205,11 +223,12 @@ class LogWriter:
     def _open_desk(self, log: LogName, partition: int) -> _Desk:
         settings = self._settings
         topic = self._topics[log]
-        inbox = Inbox[LookedUp]()
+        inbox = Inbox[LookedUp](settings.turn_s)
         submissions = Submissions(inbox, settings.max_queued_writes, settings.max_queued_bytes)
         loop = self._loop
 
         def answer(answers: list[Answer]) -> None:
+            inbox.expect_turn()
             with suppress(RuntimeError):  # the loop was closed: nobody waits any more
                 loop.call_soon_threadsafe(submissions.settle, answers)
 

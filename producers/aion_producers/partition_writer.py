@@ -1,7 +1,7 @@
 """The thread that writes one partition: takes what is queued, decides, commits it in one transaction, answers.
 
 It is owner from its first write on, until it is fenced or closed. Rules live in `heads`, `staging` and `replay`, what
-Kafka's errors mean in `transaction`; here is only the order of things.
+Kafka's errors mean in `transaction`, who owns the partition in `acquisition`; here is only the order of things.
 """
 
 from __future__ import annotations
@@ -11,21 +11,13 @@ import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Executor
 
+from aion_producers.acquisition import Acquired, Acquisition, Deposed
 from aion_producers.cold_heads import ColdHeads, LookedUp
 from aion_producers.heads import Heads
 from aion_producers.inbox import Inbox
-from aion_producers.replay import Replay
 from aion_producers.stability import StableEnds
 from aion_producers.staging import Group, LogPlace, stage
-from aion_producers.take_over import (
-    Bookmark,
-    DeposedError,
-    PartitionLog,
-    Tenure,
-    read_to_end,
-    read_what_is_decided,
-    take_over,
-)
+from aion_producers.take_over import PartitionLog, Tenure
 from aion_producers.transaction import BrokenTransactionError, Fate, Transaction
 from aion_producers.write import Answer, Write
 from aion_store.errors import (
@@ -54,15 +46,15 @@ class PartitionWriter:
         stable: StableEnds,
         answer: Callable[[list[Answer]], None],
     ) -> None:
-        self._log, self._inbox, self._projected, self._stable, self._answer = log, inbox, projected, stable, answer
+        self._log, self._inbox, self._stable, self._answer = log, inbox, stable, answer
         settings = log.settings
         self._settings = settings
         self._cold = ColdHeads(log.name, projected, helpers, inbox, settings.pause_s, settings.max_heads)
+        self._acquisition = Acquisition(log, inbox, projected, self._give_up)
         self._heads = Heads(0, settings.max_heads, settings.max_recent)
         self._tenure: Tenure | None = None
-        self._own_take_over: str | None = None
-        self._bookmark: Bookmark | None = None
         self._place = LogPlace(0, b"")
+        self._in_flight: Sequence[Write] = ()
         self._singly = 0
         self._end_confirmed = True
         self._committed_at = 0.0
@@ -74,19 +66,21 @@ class PartitionWriter:
             while not self._inbox.closing and self._step():
                 pass
         except StoreError as error:
+            _LOG.error("%s partition %s takes no more: %s", self._log.topic.name, self._log.partition, error)
             failure = error
-            self._refuse(lambda _: failure)
+            self._refuse(lambda _: failure.with_traceback(None))
         except Exception as error:  # noqa: BLE001 - a thread that ends must leave no caller waiting
             _LOG.exception("the writer of %s partition %s ended", self._log.topic.name, self._log.partition)
             reason = f"its thread ended ({error}); open the store again"
             self._refuse(lambda _: UnavailableError("The writer", reason))
         finally:
+            self._answer([(write, write.outcome_unknown()) for write in self._in_flight])
             if self._tenure is not None:
                 self._tenure.close()
 
     def _step(self) -> bool:
         """One round; False when there will be no other."""
-        if self._tenure is None and self._own(()) is None:
+        if self._tenure is None and not self._own(()):
             return False
         settings = self._settings
         max_writes = 1 if self._singly else _MANY
@@ -125,6 +119,7 @@ class PartitionWriter:
         if tenure is None:
             raise RuntimeError("only an owner writes")
         transaction = tenure.transaction()
+        self._in_flight = writes
         group = stage(writes, self._heads, self._log.name, self._place, transaction.add)
         for write in group.cold:
             self._cold.park(write)
@@ -133,121 +128,59 @@ class PartitionWriter:
         if group.at_once:
             self._answer(group.at_once)
         group.fresh |= prove_ownership
-        return not group.needs_commit or self._commit(writes, group, tenure, transaction)
+        more = not group.needs_commit or self._commit(writes, group, tenure, transaction)
+        self._in_flight = ()
+        return more
 
     def _commit(self, writes: Sequence[Write], group: Group, tenure: Tenure, transaction: Transaction) -> bool:
         if not group.admitted:
             transaction.add(noop_record())
+        offset, broken = None, None
         try:
             offset = tenure.commit(transaction, self._give_up)
         except BrokenTransactionError as error:
             _LOG.warning("%s partition %s: %s", self._log.topic.name, self._log.partition, error)
-            return self._recover(writes, group, error)
+            broken = error.fate, error.reason
+        if broken is not None:  # out here nothing holds on to the broken client
+            return self._recover(writes, group, *broken)
         self._heads.commit()
         if offset is not None:
-            self._bookmark = Bookmark(offset, self._place)
+            self._acquisition.advance(offset, self._place)
         self._place = group.place
         self._answer(group.answers(self._log.name))
         self._end_confirmed, self._committed_at = False, time.monotonic()
         return True
 
-    def _recover(self, writes: Iterable[Write], group: Group, error: BrokenTransactionError) -> bool:
+    def _recover(self, writes: Iterable[Write], group: Group, fate: Fate, reason: str) -> bool:
         """After a broken transaction: learn from the log what became of it, answer, and go on with the rest."""
         self._heads.roll_back()
         self._leave_tenure()
         open_writes = set(group.in_transaction())
-        if error.fate is Fate.REFUSED:
+        if fate is Fate.REFUSED:
             if len(group.admitted) == 1:
                 offender = group.admitted[0][0]
-                self._answer([(offender, _refused(offender, self._log, error.reason))])
+                self._answer([(offender, _refused(offender, self._log, reason))])
                 open_writes.discard(offender)
             self._singly = len(open_writes)
         unsettled = [write for write in writes if write in open_writes]
-        if error.fate is Fate.FENCED and self._is_deposed(unsettled, self._settings.fenced_wait_s):
-            return False
-        replay = self._own(unsettled)
-        if replay is None:
-            return False
-        name, found = self._log.name, replay.found
-        self._answer([(write, name.token(ordinal)) for write, ordinal in found.items()])
-        self._inbox.put_back([write for write in unsettled if write not in found])
-        return True
+        return self._own(unsettled, fenced=fate is Fate.FENCED)
 
-    def _own(self, unsettled: Sequence[Write]) -> Replay | None:
-        """Take over, as often as it takes; None when another writer did, or when the store closes.
-
-        What was lost, by an error or a pause, may have gone to another writer: that is looked for each time.
-        """
-        while not self._give_up():
-            if self._bookmark is not None and self._is_deposed(unsettled, 0.0):
-                return None
-            try:
-                replay = self._take_over(unsettled)
-            except UnavailableError as error:
-                self._inbox.trouble = error
-                self._inbox.pause(self._settings.pause_s)
-            except DeposedError:
-                if self._is_deposed(unsettled, self._settings.fenced_wait_s):
-                    return None
-            else:
-                self._inbox.trouble = None
-                return replay
-        return None
-
-    def _take_over(self, unsettled: Sequence[Write]) -> Replay:
-        log = self._log
-        bookmark = self._bookmark or self._first_bookmark()
-        tenure = take_over(log, self._give_up)
-        replay = Replay(log.partition, self._heads, bookmark.place, unsettled)
-        try:
-            position = read_to_end(log, bookmark.position, replay, self._give_up)
-        except BaseException:
-            tenure.abandon()
-            raise
-        if replay.inside_append:
-            tenure.abandon()
-            raise DeposedError("someone writes after the barriers")
-        self._tenure, self._own_take_over = tenure, tenure.takeover
-        self._bookmark, self._place = Bookmark(position, replay.place), replay.place
-        self._end_confirmed, self._committed_at = False, time.monotonic()
-        return replay
-
-    def _first_bookmark(self) -> Bookmark:
-        """Where the tables end; what lies before is looked up there when it is needed."""
-        log = self._log
-        checkpoint = self._projected.checkpoint(log.log, log.partition)
-        if checkpoint.topic_id != log.topic.topic_id:
-            subject = f"The tables' checkpoint of {log.topic.name} partition {log.partition}"
-            raise SchemaMismatchError(f"topic id {log.topic.topic_id}", checkpoint.topic_id, subject)
-        self._heads = Heads(checkpoint.ordinal, self._settings.max_heads, self._settings.max_recent)
-        return Bookmark(checkpoint.position, LogPlace(checkpoint.ordinal, checkpoint.chain))
-
-    def _is_deposed(self, unsettled: Sequence[Write], wait_s: float) -> bool:
-        """Whether another writer took over, or does so within `wait_s` seconds; then everyone has an answer.
-
-        Both barriers of the other's take-over decide what was in flight: what they
-        follow is a success, the rest can't come any more.
-        """
-        log, bookmark = self._log, self._bookmark
-        if bookmark is None:
-            self._depose(unsettled, {})
-            return True
-        looked_since: float | None = None
-        while not self._give_up():
-            replay = Replay(log.partition, Heads(0, 1, 1), bookmark.place, unsettled)
-            try:
-                read_what_is_decided(log, bookmark.position, replay)
-            except UnavailableError as error:
-                self._inbox.trouble = error
-            else:
-                if replay.take_overs - {self._own_take_over}:
-                    self._depose(unsettled, replay.found)
-                    return True
-                looked_since = looked_since or time.monotonic()
-                if time.monotonic() >= looked_since + wait_s:
-                    return False
-            self._inbox.pause(self._settings.pause_s)
-        return True
+    def _own(self, unsettled: Sequence[Write], *, fenced: bool = False) -> bool:
+        """Take over, answer what turns out to be in the log, and queue the rest; False when this writer is done."""
+        acquired = self._acquisition.acquire(unsettled, fenced=fenced)
+        match acquired:
+            case None:
+                return False
+            case Deposed(found):
+                self._depose(unsettled, found)
+                return False
+            case Acquired(tenure, heads, place, found):
+                self._tenure, self._heads, self._place = tenure, heads, place
+                self._end_confirmed, self._committed_at = False, time.monotonic()
+                name = self._log.name
+                self._answer([(write, name.token(ordinal)) for write, ordinal in found.items()])
+                self._inbox.put_back([write for write in unsettled if write not in found])
+                return True
 
     def _depose(self, unsettled: Iterable[Write], found: Mapping[Write, int]) -> None:
         """Tell everyone that another process writes this partition now."""

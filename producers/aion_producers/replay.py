@@ -13,17 +13,17 @@ from aion_store.log.record import BARRIER, SLOTS, LogRecord, Mark, ParsedRecord
 
 
 class Replay:
-    """Reads records that follow `place`: brings `heads` up to date, finds sought appends and take-overs.
+    """Reads records that follow `place`: brings `heads` up to date (unless None), finds sought appends and take-overs.
 
     Both barriers of a take-over decide every append before them, so what isn't found by then isn't in the log.
     """
 
-    def __init__(self, partition: int, heads: Heads, place: LogPlace, sought: Iterable[Write] = ()) -> None:
+    def __init__(self, partition: int, heads: Heads | None, place: LogPlace, sought: Iterable[Write] = ()) -> None:
         self.place = place
         self.found: dict[Write, int] = {}
         """The sought writes that are in the log, byte for byte, and the ordinals of their last records."""
-        self.take_overs: set[str] = set()
-        """The take-overs both of whose barriers were read."""
+        self.take_overs: dict[str, int] = {}
+        """The take-overs both of whose barriers were read, in their order, with the second barrier's offset."""
         self._partition, self._heads = partition, heads
         self._sought: dict[Name, list[Write]] = {}
         for write in sought:
@@ -47,7 +47,7 @@ class Replay:
                 self._previous[record.ordinal] = chain
                 ordinal, chain = record.ordinal, record.chain
             elif isinstance(record, Mark) and record.kind == BARRIER:
-                self._see_barrier(record.takeover or "", record.slot or "")
+                self._see_barrier(record.takeover or "", record.slot or "", record.offset)
         self.place = LogPlace(ordinal, chain)
         decided = complete_appends(records, self._prefix)
         for append in decided.appends:
@@ -56,18 +56,18 @@ class Replay:
         first = self._prefix.records[0].ordinal if self._prefix.records else ordinal + 1
         self._previous = {known: before for known, before in self._previous.items() if known >= first}
 
-    def _see_barrier(self, takeover: str, slot: str) -> None:
+    def _see_barrier(self, takeover: str, slot: str, offset: int) -> None:
         slots = self._barriers.setdefault(takeover, set())
         slots.add(slot)
         if len(slots) == len(SLOTS):
-            self.take_overs.add(takeover)
+            self.take_overs[takeover] = offset
 
     def _see_append(self, append: Append) -> None:
         first, last = append[0], append[-1]
         for write in self._sought.get((first.key, first.append_id, first.seq), ()):
             if write.bodies == [record.value for record in append]:
                 self.found[write] = last.ordinal
-        if first.seq is None or first.key is None:
+        if self._heads is None or first.seq is None or first.key is None:
             return
         recent = RecentAppend(
             first.seq - 1,

@@ -27,6 +27,8 @@ class WriterSettings:
     """After the last commit, until the end of the log is checked for a transaction that hangs."""
     hanging_s: float = 10.0
     """How long the last stable offset may stay behind the end before the writer takes over again."""
+    turn_s: float = 0.01
+    """How long a writer lets the callers that it answered hand in their next writes, before it takes what is there."""
     max_queued_writes: int = MAX_QUEUED_APPENDS
     max_queued_bytes: int = MAX_QUEUED_BYTES
     max_transaction_records: int = 5_000

@@ -41,11 +41,13 @@ class Submissions:
 
     async def submit(self, write: Write, timeout_s: float) -> ConsistencyToken:
         """Hand the write in and wait for its answer, at most `timeout_s` seconds."""
-        await self._hand_in(write, self._loop.time() + timeout_s)
+        if not self._hand_in_at_once(write, self._loop.time() + timeout_s):
+            await self._hand_in_in_turn(write)
         try:
             return await write.future
-        finally:
-            self._release(write)
+        except asyncio.CancelledError:
+            self._release(write)  # whoever answers releases it as well
+            raise
 
     async def submit_many(self, writes: Sequence[Write], timeout_s: float) -> list[ConsistencyToken | StoreError]:
         """Hand the writes in, in their order, as there is room; the answer of each, within `timeout_s` for all."""
@@ -55,7 +57,8 @@ class Submissions:
         try:
             for write in writes:
                 try:
-                    await self._hand_in(write, deadline)
+                    if not self._hand_in_at_once(write, deadline):
+                        await self._hand_in_in_turn(write)
                 except StoreError as error:
                     write.future.set_exception(error)
                 handed_in += 1
@@ -66,7 +69,8 @@ class Submissions:
                     answers.append(error)
         finally:
             for write in writes[:handed_in]:
-                write.future.cancel()
+                if not write.future.cancel() and not write.future.cancelled():
+                    write.future.exception()  # looked at: of a call that was cancelled nobody else does
                 self._release(write)
         return answers
 
@@ -80,6 +84,7 @@ class Submissions:
                 else:
                     future.set_exception(answer)
             self._release(write)
+        self._loop.call_soon(self._inbox.turn_over)  # after the steps of all who were answered
 
     async def drained(self) -> None:
         """Returns when nobody waits any more."""
@@ -98,15 +103,23 @@ class Submissions:
         if self._timer is not None:
             self._timer.cancel()
 
-    async def _hand_in(self, write: Write, deadline: float) -> None:
-        """Returns once the write is in the inbox. Raises UnavailableError when there was no room by its deadline."""
+    def _hand_in_at_once(self, write: Write, deadline: float) -> bool:
+        """Put the write into the inbox; False when it has to wait for room. Raises what the inbox refuses with."""
         write.deadline, write.future = deadline, self._loop.create_future()
         if deadline < self._sweep_at:
             self._sweep_by(deadline)
         if self._waiting or not self._fits(write):
-            await self._wait_for_room(write)
-        else:
-            self._accept(write)
+            return False
+        self._accept(write)
+        self._put(write)
+        return True
+
+    async def _hand_in_in_turn(self, write: Write) -> None:
+        """The same when there is room, and it is its turn. Raises UnavailableError when that isn't by its deadline."""
+        await self._wait_for_room(write)
+        self._put(write)
+
+    def _put(self, write: Write) -> None:
         try:
             self._inbox.put(write)
         except StoreError:

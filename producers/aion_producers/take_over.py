@@ -7,15 +7,14 @@ up to the high watermark knows all that will ever be there from before.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
 from dataclasses import dataclass
 from typing import NamedTuple
 
 from aion_producers.replay import Replay
 from aion_producers.settings import WriterSettings
+from aion_producers.stability import StableEnds
 from aion_producers.staging import LogPlace, PartitionName
 from aion_producers.transaction import BrokenTransactionError, Fate, Transaction, TransactionalProducer
 from aion_store.errors import UnavailableError
@@ -59,8 +58,7 @@ class Bookmark(NamedTuple):
 class Tenure:
     """The time between a take-over and the next error: two producers, used in turn."""
 
-    def __init__(self, log: PartitionLog, takeover: str, producers: Sequence[TransactionalProducer]) -> None:
-        self.takeover = takeover
+    def __init__(self, log: PartitionLog, producers: Sequence[TransactionalProducer]) -> None:
         self._log, self._producers, self._turn = log, list(producers), 0
 
     def transaction(self) -> Transaction:
@@ -73,9 +71,7 @@ class Tenure:
         return transaction.commit(give_up)
 
     def is_suspect(self) -> bool:
-        """Whether a connection broke, so that the next commit needs a new tenure."""
-        for producer in self._producers:
-            producer.look()
+        """Whether a connection broke during a commit, so that the next one needs a new tenure."""
         return any(producer.suspect for producer in self._producers)
 
     def abandon(self) -> None:
@@ -89,12 +85,11 @@ class Tenure:
             producer.close()
 
 
-def take_over(log: PartitionLog, give_up: Callable[[], bool]) -> Tenure:
-    """Initialise both ids and commit both barriers, each step in parallel.
+def take_over(log: PartitionLog, takeover: str, give_up: Callable[[], bool]) -> Tenure:
+    """Initialise both ids and commit both barriers, each step in parallel. `takeover` is what the barriers call it.
 
     Raises DeposedError when another take-over interfered, UnavailableError when Kafka doesn't do it in time.
     """
-    takeover = os.urandom(16).hex()
     producers = [TransactionalProducer(log.client, log.transactional_id(slot), log.settings) for slot in SLOTS]
 
     def initialise(producer: TransactionalProducer) -> None:
@@ -115,16 +110,16 @@ def take_over(log: PartitionLog, give_up: Callable[[], bool]) -> Tenure:
         if error.fate is Fate.FENCED:
             raise DeposedError from error
         raise kafka_unavailable(error.reason) from error
-    return Tenure(log, takeover, producers)
+    return Tenure(log, producers)
 
 
-def read_to_end(log: PartitionLog, start: int, replay: Replay, give_up: Callable[[], bool]) -> int:
-    """Read the partition from offset `start` to its present end into `replay`; the offset to read on from.
+def read(log: PartitionLog, start: int, end: int, replay: Replay, give_up: Callable[[], bool]) -> int:
+    """Read the partition from offset `start` past `end` into `replay`; the offset to read on from.
 
     Raises UnavailableError when it can't be read (or `give_up` says so), LogGapError when a record is missing.
     """
     position = start
-    end, patience_s = _end_of(log), log.settings.take_over_try_s
+    patience_s = log.settings.take_over_try_s
     for stretch in scan_committed(log.client, log.topic.name, log.partition, start, end, patience_s):
         replay.read(stretch.records)
         position = stretch.position
@@ -133,18 +128,19 @@ def read_to_end(log: PartitionLog, start: int, replay: Replay, give_up: Callable
     return position
 
 
-def read_what_is_decided(log: PartitionLog, start: int, replay: Replay) -> None:
-    """As `read_to_end`, but no further than an open transaction allows. Raises UnavailableError, LogGapError."""
-    end = _end_of(log)
-    with suppress(UnavailableError):
-        for stretch in scan_committed(log.client, log.topic.name, log.partition, start, end, log.settings.pause_s):
-            replay.read(stretch.records)
-
-
-def _end_of(log: PartitionLog) -> int:
+def end_of(log: PartitionLog) -> int:
     """The high watermark, asked with a client of its own."""
     ends = EndOfLog(log.client)
     try:
         return ends.high_watermarks(log.topic.name, [log.partition], log.settings.take_over_try_s)[log.partition]
+    finally:
+        ends.close()
+
+
+def stable_end_of(log: PartitionLog) -> int:
+    """How far readers of committed records get at present, asked as that is."""
+    ends = StableEnds(log.client)
+    try:
+        return ends.ends(log.topic.name, log.partition, log.settings.take_over_try_s).stable
     finally:
         ends.close()

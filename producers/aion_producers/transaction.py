@@ -7,6 +7,7 @@ transaction. Everything here blocks and runs on the partition's thread.
 from __future__ import annotations
 
 import logging
+import re
 import threading
 import time
 from collections.abc import Callable
@@ -43,6 +44,11 @@ _REFUSED: Final = frozenset(
     }
 )
 _DISCONNECTED: Final = frozenset({KafkaError._TRANSPORT, KafkaError._ALL_BROKERS_DOWN})
+_FAILED: Final = "FAIL "
+"""How librdkafka's lines about a connection's end begin."""
+_NEVER_CONNECTED: Final = re.compile(r"in state (TRY_CONNECT|CONNECT|SSL_HANDSHAKE|APIVERSION_QUERY|AUTH\w*)\)")
+"""How they end where no request of ours was on its way: a broker that is away must not look like a broken commit."""
+_LOG_INFO: Final = 6
 
 
 class Fate(Enum):
@@ -69,7 +75,7 @@ class TransactionalProducer:
 
     def __init__(self, client: ClientSettings, transactional_id: str, settings: WriterSettings) -> None:
         self.suspect = False
-        """The connection broke at some time: the request of a commit may have been sent twice and one be under way."""
+        """A connection broke since `initialise`: a commit's request may have been sent twice and one be under way."""
         self._settings = settings
         self._producer = Producer(
             {
@@ -78,16 +84,17 @@ class TransactionalProducer:
                 "transaction.timeout.ms": int(settings.transaction_timeout_s * 1000),
                 "acks": "all",
                 "enable.idempotence": True,
-                "linger.ms": 0,
+                "linger.ms": 5,
                 "compression.type": "none",
                 "message.max.bytes": PRODUCER_MAX_MESSAGE_BYTES,
                 "queue.buffering.max.messages": 4 * settings.max_transaction_records,
                 "reconnect.backoff.ms": 50,
                 "reconnect.backoff.max.ms": 500,
-                "log_level": 2,
+                "log.connection.close": True,
+                "log_level": _LOG_INFO,
                 "error_cb": self._on_error,
             },
-            logger=_CLIENT_LOG,
+            logger=self._logger(),
         )
 
     def initialise(self, timeout_s: float) -> None:
@@ -97,13 +104,15 @@ class TransactionalProducer:
             _until(deadline, self._producer.init_transactions, timeout_s)
         except KafkaException as error:
             raise _broken(error) from error
+        self.look()
+        self.suspect = False  # what an older epoch asked for is refused from now on
 
     def transaction(self, topic: str, partition: int) -> Transaction:
         """A transaction on one partition; it begins with its first record."""
         return Transaction(self._producer, self, topic, partition, self._settings)
 
     def look(self) -> None:
-        """Take in what the client noticed meanwhile: `suspect` is up to date afterwards."""
+        """Take in what the client noticed up to now, as it does nowhere else: `suspect` is up to date afterwards."""
         with suppress(KafkaException):  # what is fatal shows in the next transaction
             self._producer.poll(0)
 
@@ -120,8 +129,21 @@ class TransactionalProducer:
         _end(producer)
 
     def _on_error(self, error: KafkaError) -> None:
-        if error.code() in _DISCONNECTED:
+        if error.code() in _DISCONNECTED and not _NEVER_CONNECTED.search(error.str()):
             self.suspect = True
+
+    def _logger(self) -> logging.Logger:
+        """Where the client logs to: it says only there that it lost the connection to one broker of several."""
+        logger = logging.Logger(_CLIENT_LOG.name, logging.INFO)  # noqa: LOG001 - one a client, gone with it
+        logger.parent = _CLIENT_LOG
+        logger.addFilter(self._on_log)
+        return logger
+
+    def _on_log(self, record: logging.LogRecord) -> bool:
+        text = record.getMessage()
+        if text.startswith(_FAILED) and not _NEVER_CONNECTED.search(text):
+            self.suspect = True
+        return record.levelno >= logging.CRITICAL
 
 
 class Transaction:
@@ -165,13 +187,15 @@ class Transaction:
         Retriable errors are retried until the transaction's time-out, or until `give_up` says so.
         Raises BrokenTransactionError: then the producer must be abandoned.
         """
+        client = self._client
+        del self._client  # one that is abandoned has to end, not to live on here
         deadline = time.monotonic() + self._settings.transaction_timeout_s
         try:
             if self._error is not None:
                 raise self._error
-            _until(deadline, self._client.commit_transaction, self._settings.commit_try_s, give_up)
+            _until(deadline, client.commit_transaction, self._settings.commit_try_s, give_up)
         except KafkaException as error:
-            raise self._diagnose(error) from error
+            raise _diagnose(client, error) from error
         self._owner.look()
         return self._first_offset
 
@@ -189,14 +213,15 @@ class Transaction:
         if error is None and offset is not None and offset >= 0:
             self._first_offset = offset
 
-    def _diagnose(self, error: KafkaException) -> BrokenTransactionError:
-        """A client that failed in the background says only so; asked to commit, it says why."""
-        if error.args[0].code() == KafkaError._FATAL:
-            try:
-                self._client.commit_transaction(0.1)
-            except KafkaException as cause:
-                return _broken(cause)
-        return _broken(error)
+
+def _diagnose(client: Producer, error: KafkaException) -> BrokenTransactionError:
+    """A client that failed in the background says only so; asked to commit, it says why."""
+    if error.args[0].code() == KafkaError._FATAL:
+        try:
+            client.commit_transaction(0.1)
+        except KafkaException as cause:
+            return _broken(cause)
+    return _broken(error)
 
 
 def _until(

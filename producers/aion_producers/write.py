@@ -50,9 +50,12 @@ class Write:
         self.append, self.draft = append, draft
         self.key, self.append_id, self.workflow_id = key, append_id, workflow_id
         self.repeatable = repeatable
-        self.record_count = len(append.events) if append is not None else 1
-        content = append.size_bytes if append is not None else len(draft.value) if draft is not None else 0
-        self.size_bytes = content + RECORD_BYTES * (1 + self.record_count)
+        count, content = 1, 0
+        if append is not None:
+            count, content = len(append.events), append.size_bytes
+        elif draft is not None:
+            content = len(draft.value)
+        self.record_count, self.size_bytes = count, content + RECORD_BYTES * (1 + count)
         self.in_flight = False
         self.trouble: UnavailableError | None = None
         self.future: Future[ConsistencyToken]

@@ -6,14 +6,17 @@ what a read waits for is `postgres.consistency`.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from datetime import datetime
+from typing import Final
 
 from aion_producers.log_writer import LogWriter
 from aion_store.append_ids import AppendIds
-from aion_store.append_rules import check_append
+from aion_store.append_rules import PreparedAppend, check_append, check_batches
 from aion_store.call_rules import check_package, checked_route, checked_routes, checked_timer
-from aion_store.contract import WriteToken, check_write_token
+from aion_store.contract import AppendBatch, WriteToken, check_write_token
+from aion_store.errors import StoreError
 from aion_store.log.package_record import PackageChange, PackageDeleted, PackagePut, PackageRoutePut
 from aion_store.model.consistency import ConsistencyToken
 from aion_store.model.events import Event
@@ -23,6 +26,8 @@ from aion_store.postgres.consistency import ConsistentReads, SessionMarks
 from aion_store.postgres.lag import LagReader
 from aion_store.postgres.reader import PostgresReads
 from aion_store.projected import LogName
+
+_SLICE: Final = 200
 
 
 class KafkaEventStore(PostgresReads):
@@ -60,6 +65,22 @@ class KafkaEventStore(PostgresReads):
         prepared = check_append(workflow_id, events, expected_seq, name)
         written = await self._writer.append(prepared, self._within(timeout_s), repeatable=append_id is not None)
         return self._noted("events", written)
+
+    async def append_many(
+        self, token: WriteToken, batches: Sequence[AppendBatch], *, timeout_s: float | None = None
+    ) -> list[ConsistencyToken | StoreError]:
+        """Append many batches, each as `append` does; the outcome of each in the order given."""
+        check_write_token(token)
+        prepared: list[PreparedAppend] = []
+        for start in range(0, len(batches), _SLICE):
+            prepared += check_batches(batches[start : start + _SLICE], self._append_ids)
+            await asyncio.sleep(0)  # other callers have their turn
+        repeatable = [batch.append_id is not None for batch in batches]
+        outcomes = await self._writer.append_many(prepared, repeatable, self._within(timeout_s))
+        for outcome in outcomes:
+            if isinstance(outcome, ConsistencyToken):
+                self._marks.note("events", outcome)
+        return outcomes
 
     async def schedule_timer(
         self, workflow_id: WorkflowId, timer_id: TimerId, fire_at: datetime, *, timeout_s: float | None = None

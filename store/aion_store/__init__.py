@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from aion_store.contract import (
+        AppendBatch,
         EventStore,
         PackageStore,
         ReadableEventStore,
@@ -113,6 +114,7 @@ __all__ = [
     "ActivityScheduled",
     "ActivityStarted",
     "AnonymousTimer",
+    "AppendBatch",
     "BoolAttribute",
     "ChildWorkflowCancelled",
     "ChildWorkflowCompleted",

@@ -7,11 +7,13 @@ negative sequence) is raised at once.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from pydantic_core import from_json
 
+from aion_store.append_ids import AppendIds
+from aion_store.contract import AppendBatch
 from aion_store.errors import InvalidAppendError, LimitExceededError, SequenceConflictError, StoreError
 from aion_store.limits import (
     APPEND_ID_PATTERN,
@@ -77,6 +79,17 @@ def check_append(workflow_id: WorkflowId, events: Sequence[Event], expected_seq:
     except StoreError as fault:
         return PreparedAppend(workflow_id, expected_seq, append_id, (), 0, fault)
     return PreparedAppend(workflow_id, expected_seq, append_id, prepared, size_bytes, None)
+
+
+def check_batches(batches: Iterable[AppendBatch], append_ids: AppendIds) -> list[PreparedAppend]:
+    """`check_append` for each batch, in order; those without an append id get one. Raises as that does."""
+    prepared: list[PreparedAppend] = []
+    for batch in batches:
+        if type(batch) is not AppendBatch:
+            raise TypeError(f"append_many takes AppendBatch values, not {type(batch).__name__}")
+        append_id = append_ids.next_id() if batch.append_id is None else batch.append_id
+        prepared.append(check_append(batch.workflow_id, batch.events, batch.expected_seq, append_id))
+    return prepared
 
 
 def decide_repeat(append: PreparedAppend, found: int, recorded: Sequence[RecordedRow]) -> StoreError | None:

@@ -10,9 +10,11 @@ event-store contract of the Aion workflow engine.
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Collection, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Final, Protocol, final, runtime_checkable
 
+from aion_store.errors import StoreError
 from aion_store.model.consistency import Consistency, ConsistencyToken, ReadConsistency
 from aion_store.model.events import Event
 from aion_store.model.ids import TimerId, WorkflowId
@@ -46,6 +48,16 @@ def check_write_token(token: object) -> None:
     """Raises TypeError unless `token` came from WriteToken.recorder()."""
     if type(token) is not WriteToken:
         raise TypeError(f"append needs a token from WriteToken.recorder(), not {type(token).__name__}")
+
+
+@dataclass(frozen=True, slots=True)
+class AppendBatch:
+    """One of the appends of `append_many`: what `append` takes, as a value."""
+
+    workflow_id: WorkflowId
+    events: Sequence[Event]
+    expected_seq: int
+    append_id: str | None = None
 
 
 @runtime_checkable
@@ -196,6 +208,19 @@ class WritableEventStore(Protocol):
         LimitExceededError, TypeError for a wrong token: nothing was written, repeating doesn't help.
         Raises NotOwnerError, UnavailableError: nothing was written, try again.
         Raises OutcomeUnknownError: repeat with its append_id to learn whether it was written.
+        """
+        ...
+
+    async def append_many(
+        self, token: WriteToken, batches: Sequence[AppendBatch], *, timeout_s: float | None = None
+    ) -> list[ConsistencyToken | StoreError]:
+        """Append many batches, of many workflows or of few, each as `append` does and whatever becomes of the others.
+
+        The outcome of each in the order given: a token, or the error that `append` raises for it. The batches of one
+        workflow are tried in their order. `timeout_s` is for all of them together. For imports: all of it is held in
+        memory, so hand in some thousands at a time.
+
+        Raises TypeError or ValueError, before anything is written, when an argument is none that `append` takes.
         """
         ...
 

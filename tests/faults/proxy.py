@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import socket
 import threading
+from collections.abc import Callable
 from contextlib import suppress
-from typing import Final
+from typing import Final, TypeAlias
 
 from aion_service.embedded.ports import LOOPBACK
 
 _CHUNK: Final = 65536
 _CONNECT_S: Final = 2.0
+
+_Pump: TypeAlias = Callable[[socket.socket, socket.socket], None]
 
 
 class Proxy:
@@ -44,13 +47,13 @@ class Proxy:
         with self._lock:
             sockets, self._sockets = self._sockets, set()
         for connection in sockets:
-            _end(connection)
+            end_connection(connection)
         self._swallow = False
         self._passing.set()
 
     def close(self) -> None:
         """Listen no more, and break every connection."""
-        _end(self._listener)
+        end_connection(self._listener)
         self.cut()
 
     def _accept(self) -> None:
@@ -60,29 +63,47 @@ class Proxy:
                 try:
                     broker = socket.create_connection((LOOPBACK, self.target_port), _CONNECT_S)
                 except OSError:
-                    _end(client)
+                    end_connection(client)
                     continue
                 broker.settimeout(None)
                 for end in (client, broker):
                     end.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
                 with self._lock:
                     self._sockets |= {client, broker}
-                threading.Thread(target=self._pump, args=(client, broker, False), daemon=True).start()
-                threading.Thread(target=self._pump, args=(broker, client, True), daemon=True).start()
+                for pump, source, sink in (
+                    (self.pump_requests, client, broker),
+                    (self.pump_answers, broker, client),
+                ):
+                    threading.Thread(target=self._run, args=(pump, source, sink), daemon=True).start()
 
-    def _pump(self, source: socket.socket, sink: socket.socket, answers: bool) -> None:
+    def _run(self, pump: _Pump, source: socket.socket, sink: socket.socket) -> None:
         with suppress(OSError):
-            while data := source.recv(_CHUNK):
-                self._passing.wait()
-                if not (answers and self._swallow):
-                    sink.sendall(data)
+            pump(source, sink)
         for connection in (source, sink):
-            _end(connection)
+            end_connection(connection)
         with self._lock:
             self._sockets -= {source, sink}
 
+    def pump_requests(self, client: socket.socket, broker: socket.socket) -> None:
+        """Pass on what the client sends, until it ends."""
+        while data := client.recv(_CHUNK):
+            self.wait_while_held()
+            broker.sendall(data)
 
-def _end(connection: socket.socket) -> None:
+    def pump_answers(self, broker: socket.socket, client: socket.socket) -> None:
+        """Pass on what comes back, unless it is to vanish."""
+        while data := broker.recv(_CHUNK):
+            self.wait_while_held()
+            if not self._swallow:
+                client.sendall(data)
+
+    def wait_while_held(self) -> None:
+        """Returns once things pass."""
+        self._passing.wait()
+
+
+def end_connection(connection: socket.socket) -> None:
+    """Shut it down both ways, broken or not."""
     with suppress(OSError):
         connection.shutdown(socket.SHUT_RDWR)
     connection.close()

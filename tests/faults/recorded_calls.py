@@ -15,22 +15,27 @@ from typing import TypeAlias
 
 from pydantic import TypeAdapter
 
-from aion_store.log.appends import Append
+from tests.faults.log_check import PlainAppend
 
+FOREVER_S = 1e12
 ACKNOWLEDGED, CONFLICT, NOT_WRITTEN, UNKNOWN = "acknowledged", "conflict", "not written", "unknown"
 
 
 @dataclass(frozen=True)
 class Call:
-    """One append and its answer. `found` is a conflict's head; `ordinal` an acknowledgement's token."""
+    """One append and its answer, which is unknown until there is one.
 
+    `number` is its own in its process; `found` is a conflict's head; `ordinal` an acknowledgement's token.
+    """
+
+    number: int
     workflow_id: str
     expected: int
     count: int
     append_id: str
     began_s: float
-    ended_s: float
-    outcome: str
+    ended_s: float = FOREVER_S
+    outcome: str = "unknown"
     found: int = 0
     ordinal: int = 0
 
@@ -44,23 +49,30 @@ CALL = TypeAdapter(Call)
 
 
 def read_calls(paths: Iterable[Path]) -> list[Call]:
-    """All calls that were recorded whole; a process that was killed may have left half a line."""
-    lines = [line for path in paths for line in path.read_bytes().split(b"\n")[:-1]]
-    return [CALL.validate_json(line) for line in lines]
+    """All calls, from lines written before and after each: one without a second line may have written its append.
+
+    A process that was killed may have left half a line.
+    """
+    calls: list[Call] = []
+    for path in paths:
+        begun: dict[int, Call] = {}
+        for line in path.read_bytes().split(b"\n")[:-1]:
+            call = CALL.validate_json(line)
+            begun[call.number] = call
+        calls += begun.values()
+    return calls
 
 
 @dataclass(slots=True)
 class _Written:
     """An append in the log, and when it can have happened at the earliest and at the latest."""
 
-    name: Name
-    count: int
-    last_ordinal: int
+    append: PlainAppend
     calls: list[Call] = field(default_factory=list[Call])
 
     @property
     def end(self) -> int:
-        return self.name[1] + self.count
+        return self.append.expected + self.append.count
 
     @property
     def not_before_s(self) -> float:
@@ -71,23 +83,20 @@ class _Written:
         return min((call.ended_s for call in self.calls if call.outcome == ACKNOWLEDGED), default=float("inf"))
 
 
-def check_calls(calls: Sequence[Call], partitions: Iterable[Sequence[Append]], *, all_recorded: bool) -> None:
-    """Assert that the answers agree with the log; `all_recorded`: no caller was killed before it could record."""
+def check_calls(calls: Sequence[Call], appends: Iterable[PlainAppend]) -> None:
+    """Assert that the answers agree with the log."""
     written: dict[Name, _Written] = {}
     histories: dict[str, list[_Written]] = defaultdict(list)
-    for append in (append for appends in partitions for append in appends):
-        first = append[0]
-        assert first.key is not None
-        assert first.seq is not None
-        entry = _Written((first.key.decode(), first.seq - 1, first.append_id), len(append), append[-1].ordinal)
-        written[entry.name] = entry
-        histories[entry.name[0]].append(entry)
+    for append in appends:
+        entry = _Written(append)
+        written[append.workflow_id, append.expected, append.append_id] = entry
+        histories[append.workflow_id].append(entry)
     for call in calls:
         if call.name in written and call.count:
             written[call.name].calls.append(call)
     for entry in written.values():
         may_have_written = [call for call in entry.calls if call.outcome in (ACKNOWLEDGED, UNKNOWN)]
-        assert may_have_written or not all_recorded, f"{entry.name} is in the log, and nobody may have written it"
+        assert may_have_written, f"in the log, and nobody may have written it: {entry.append}, {entry.calls}"
     for history in histories.values():
         _check_real_time(history)
     for call in calls:
@@ -96,7 +105,7 @@ def check_calls(calls: Sequence[Call], partitions: Iterable[Sequence[Append]], *
 
 def _check_real_time(history: Sequence[_Written]) -> None:
     for earlier, later in pairwise(history):
-        assert earlier.not_before_s <= later.not_after_s, f"{later.name} was done before {earlier.name} began"
+        assert earlier.not_before_s <= later.not_after_s, f"{later.append} was done before {earlier.append} began"
 
 
 def _check_answer(call: Call, written: Mapping[Name, _Written], history: Sequence[_Written]) -> None:
@@ -104,8 +113,8 @@ def _check_answer(call: Call, written: Mapping[Name, _Written], history: Sequenc
         case "acknowledged" if call.count:
             entry = written.get(call.name)
             assert entry is not None, f"acknowledged, and not in the log: {call}"
-            assert entry.count == call.count, call
-            assert entry.last_ordinal <= call.ordinal, call
+            assert entry.append.count == call.count, call
+            assert entry.append.last_ordinal <= call.ordinal, call
         case "acknowledged":
             _check_head(call, call.expected, history)
         case "conflict":

@@ -1,16 +1,15 @@
-"""Real writers, a real broker, and faults at random: afterwards the log and every answer agree.
+"""Real writers on a real broker that are killed, frozen and cut off: afterwards the log and every answer agree.
 
-The seed is printed; AION_FAULT_SEED repeats a run's choices, AION_FAULT_ROUNDS makes it longer.
+The seed is printed; AION_FAULT_SEED repeats a run's choices. AION_FAULT_SECONDS is how long each test goes on, with a
+log of its own for every round; without it each does one short round.
 """
 
 from __future__ import annotations
 
-import contextlib
 import os
 import random
+import secrets
 import signal
-import subprocess
-import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -18,220 +17,159 @@ from pathlib import Path
 
 import pytest
 
-from aion_store.log.appends import Append
-from tests.faults.proxy import Proxy
-from tests.faults.recorded_calls import ACKNOWLEDGED, check_calls, read_calls
-from tests.faults.writer_child import DEPOSED, Orders, as_argument
+from tests.faults.kafka_proxy import ADD_PARTITIONS, END_TRANSACTION, INIT_PRODUCER_ID, PRODUCE, Blow, KafkaProxy
+from tests.faults.recorded_calls import ACKNOWLEDGED
+from tests.faults.write_scene import WriteScene
 from tests.kafka_node import KafkaNode
-from tests.producing import Log, check_partition, make_log, read_partition
-from tests.waiting import wait_until
 
-ROOT = Path(__file__).parents[2]
-ROUNDS = int(os.environ.get("AION_FAULT_ROUNDS", "1"))
-PARTITIONS = 2
-CALLERS = 24
-WORKFLOWS = 10
-RECOVERY_S = 90.0
+LONG_S = float(os.environ.get("AION_FAULT_SECONDS", "0"))
+FAULTS_A_ROUND = 6 if LONG_S else 1
+EVERY_CUT = (Blow.CUT_BEFORE, Blow.CUT_AFTER, Blow.LATE)
+
+Fault = Callable[[WriteScene], None]
+RunFault = Callable[[Fault], None]
 
 
-class Child:
-    """A writing process and the record of its calls."""
-
-    def __init__(self, log: Log, record: Path, seed: int) -> None:
-        self.record = record
-        record.touch()
-        orders = Orders(
-            str(log.client["bootstrap.servers"]),
-            log.prefix,
-            list(log.topics.events),
-            list(log.topics.packages),
-            str(record),
-            seed,
-            WORKFLOWS,
-            CALLERS,
-        )
-        self.errors = record.with_suffix(".err")
-        with self.errors.open("wb") as errors:
-            self._process = subprocess.Popen(
-                [sys.executable, "-m", "tests.faults.writer_child", as_argument(orders)],
-                stdin=subprocess.PIPE,
-                stderr=errors,
-                cwd=ROOT,
-                env={**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")])},
-            )
-
-    @property
-    def acknowledged(self) -> int:
-        return self.record.read_bytes().count(b'"acknowledged"')
-
-    def signal(self, number: signal.Signals) -> None:
-        self._process.send_signal(number)
-
-    def kill(self) -> None:
-        self._process.kill()
-        self.end()
-
-    def end(self) -> int:
-        """Let it finish what it has begun; its exit code."""
-        if self._process.stdin is not None:
-            self._process.stdin.close()
-        return self._process.wait(RECOVERY_S)
-
-    def ended(self) -> int | None:
-        return self._process.poll()
+@pytest.fixture(scope="module")
+def chance() -> random.Random:
+    seed = int(os.environ.get("AION_FAULT_SEED") or random.SystemRandom().randrange(2**32))
+    print(f"AION_FAULT_SEED={seed}")
+    return random.Random(seed)
 
 
-class Scene:
-    """A broker behind a proxy, the present writer, and those before it."""
-
-    def __init__(self, directory: Path, prefix: str, seed: int) -> None:
-        self.chance = random.Random(seed)
-        self.proxy = Proxy()
-        self.node = KafkaNode(directory / "kafka", advertised_port=self.proxy.port)
-        self.proxy.target_port = self.node.port
-        self.node.start()
-        self.log = make_log(self.node.bootstrap_servers, prefix, PARTITIONS)
-        self._directory = directory
-        self.children: list[Child] = []
-        self.killed = False
-
-    @property
-    def writer(self) -> Child:
-        return self.children[-1]
-
-    def spawn(self) -> Child:
-        """Start another writer and wait until it has written."""
-        record = self._directory / f"calls-{len(self.children)}.jsonl"
-        child = Child(self.log, record, self.chance.randrange(2**32))
-        self.children.append(child)
-        self.await_progress()
-        return child
-
-    def await_progress(self, count: int = 30) -> None:
-        """Wait until the present writer has acknowledged some more."""
-        writer, seen = self.writer, self.writer.acknowledged
-        wait_until(
-            lambda: writer.acknowledged > seen + count or writer.ended() is not None, "appends go on", RECOVERY_S
-        )
-        assert writer.ended() is None, writer.errors.read_text()[-3000:]
-
-    def pause(self, longest_s: float = 1.0) -> None:
-        """Let the fault, or the load, go on for a while."""
-        time.sleep(self.chance.uniform(0, longest_s))
-
-    def check(self) -> Counter[str]:
-        """End everything; then the log must be whole, and every answer true."""
-        assert self.writer.end() == 0, self.writer.errors.read_text()[-3000:]
-        partitions: list[list[Append]] = []
-        for partition in range(PARTITIONS):
-            records, _ = read_partition(self.log.client, self.log.topics.events, partition)
-            partitions.append(check_partition(self.log.topics.events, partition, records, torn=True))
-        calls = read_calls(child.record for child in self.children)
-        check_calls(calls, partitions, all_recorded=not self.killed)
-        return Counter(call.outcome for call in calls)
-
-    def close(self) -> None:
-        for child in self.children:
-            child.kill()
-        self.node.kill()
-        self.proxy.close()
+@pytest.fixture(scope="module")
+def proxy(chance: random.Random) -> Iterator[KafkaProxy]:
+    proxy = KafkaProxy(chance)
+    yield proxy
+    proxy.close()
 
 
-def broker_is_killed(scene: Scene) -> None:
+@pytest.fixture(scope="module")
+def node(tmp_path_factory: pytest.TempPathFactory, proxy: KafkaProxy) -> Iterator[KafkaNode]:
+    node = KafkaNode(tmp_path_factory.mktemp("kafka"), advertised_port=proxy.port)
+    proxy.target_port = node.port
+    node.start()
+    yield node
+    node.kill()
+
+
+@pytest.fixture
+def run(node: KafkaNode, proxy: KafkaProxy, chance: random.Random, tmp_path: Path) -> RunFault:
+    """Runs a fault under load, as often as the time allows; after each round the log is checked."""
+
+    def rounds(fault: Fault) -> None:
+        until = time.monotonic() + LONG_S
+        total: Counter[str] = Counter()
+        number = 0
+        while not number or time.monotonic() < until:
+            scene = WriteScene(node, proxy, tmp_path / str(number), f"faults-{secrets.token_hex(4)}", chance)
+            try:
+                scene.spawn()
+                for _ in range(FAULTS_A_ROUND):
+                    fault(scene)
+                    scene.await_progress()
+                total += scene.check()
+            finally:
+                scene.close()
+            number += 1
+        print(f"{fault.__name__}: {number} rounds of {FAULTS_A_ROUND}: {dict(total)}")
+        assert total[ACKNOWLEDGED] > 0
+
+    return rounds
+
+
+def broker_is_killed(scene: WriteScene) -> None:
+    scene.pause()
     scene.node.kill()
     scene.pause()
     scene.node.start()
 
 
-def broker_freezes(scene: Scene) -> None:
-    scene.node.freeze()
-    time.sleep(scene.chance.choice((0.3, 1.0, 4.0)))
-    scene.node.thaw()
-
-
-def connections_are_cut(scene: Scene) -> None:
-    for _ in range(scene.chance.randrange(1, 5)):
-        scene.proxy.cut()
+def broker_freezes(scene: WriteScene) -> None:
+    """For less than the shortest deadline of a caller, and for longer than most."""
+    for frozen_s in (scene.chance.uniform(0, 0.2), scene.chance.uniform(1.5, 6.0)):
         scene.pause(0.3)
+        scene.node.freeze()
+        time.sleep(frozen_s)
+        scene.node.thaw()
 
 
-def answers_are_swallowed(scene: Scene) -> None:
+def connections_break(scene: WriteScene) -> None:
+    """At any time, before and after requests of every step of a transaction, with late arrivals."""
+    proxy, chance = scene.proxy, scene.chance
+    for request, probability in ((END_TRANSACTION, 0.2), (chance.choice((PRODUCE, ADD_PARTITIONS)), 0.1)):
+        struck = proxy.struck
+        proxy.aim(request, probability, *EVERY_CUT)
+        scene.pause(2.0)
+        proxy.rest()
+        scene.await_progress()
+        print(f"{proxy.struck - struck} blows", end=" ")
+    chance.choice((everything_is_delayed, answers_vanish))(scene)
+
+
+def everything_is_delayed(scene: WriteScene) -> None:
+    scene.proxy.hold()
+    scene.pause(1.5)
+    if scene.chance.random() < 0.5:
+        scene.proxy.cut()
+    scene.proxy.release()
+
+
+def answers_vanish(scene: WriteScene) -> None:
     scene.proxy.swallow_answers()
-    scene.pause(0.5)
+    scene.pause()
     scene.proxy.cut()
 
 
-def everything_is_delayed(scene: Scene) -> None:
-    for _ in range(scene.chance.randrange(1, 4)):
-        scene.proxy.hold()
-        scene.pause(1.5)
-        scene.proxy.release()
-        scene.pause(0.1)
-    if scene.chance.random() < 0.5:
-        scene.proxy.cut()
-
-
-def writer_is_killed(scene: Scene) -> None:
-    scene.killed = True
-    scene.writer.kill()
-    scene.spawn()
-
-
-def writer_freezes_and_another_takes_over(scene: Scene) -> None:
+def writer_freezes_and_another_takes_over(scene: WriteScene) -> None:
     old = scene.writer
     old.signal(signal.SIGSTOP)
     scene.spawn()
     old.signal(signal.SIGCONT)
-    wait_until(lambda: old.ended() is not None, "the deposed writer ends", RECOVERY_S)
-    assert old.ended() == DEPOSED
+    old.await_deposed()
 
 
-def writer_freezes(scene: Scene) -> None:
-    scene.writer.signal(signal.SIGSTOP)
-    time.sleep(scene.chance.choice((0.5, 3.0)))
-    scene.writer.signal(signal.SIGCONT)
-
-
-def a_rival_takes_over(scene: Scene) -> None:
-    old = scene.writer
+def writer_is_killed_and_another_takes_over(scene: WriteScene) -> None:
+    scene.writer.kill()
     scene.spawn()
-    wait_until(lambda: old.ended() is not None, "the deposed writer ends", RECOVERY_S)
-    assert old.ended() == DEPOSED
 
 
-FAULTS: list[Callable[[Scene], None]] = [
-    broker_is_killed,
-    broker_freezes,
-    connections_are_cut,
-    answers_are_swallowed,
-    everything_is_delayed,
-    writer_is_killed,
-    writer_freezes,
-    writer_freezes_and_another_takes_over,
-    a_rival_takes_over,
-]
+def rivals_take_over(scene: WriteScene) -> None:
+    """Three at once, and each of their initialisations may be late: of all four one is left, and it writes."""
+    scene.proxy.aim(INIT_PRODUCER_ID, 0.7, Blow.DELAY)
+    rivals = [scene.writer, *[scene.start() for _ in range(3)]]
+    deadline = time.monotonic() + 60
+    while len(left := [rival for rival in rivals if rival.ended() is None]) > 1:
+        assert time.monotonic() < deadline, f"{len(left)} rivals are left"
+        time.sleep(0.05)
+    scene.proxy.rest()
+    assert left, "they deposed one another"
+    for rival in rivals:
+        if rival not in left:
+            rival.await_deposed()
+    scene.processes.remove(left[0])
+    scene.processes.append(left[0])
 
 
-@pytest.fixture
-def scene(tmp_path: Path, topic_prefix: str) -> Iterator[Scene]:
-    seed = int(os.environ.get("AION_FAULT_SEED") or random.SystemRandom().randrange(2**32))
-    print(f"AION_FAULT_SEED={seed}")
-    with contextlib.closing(Scene(tmp_path, topic_prefix, seed)) as scene:
-        scene.spawn()
-        yield scene
+def test_the_broker_is_killed_and_starts_again(run: RunFault) -> None:
+    run(broker_is_killed)
 
 
-def test_whatever_happens_the_log_and_every_answer_agree(scene: Scene) -> None:
-    for number in range(ROUNDS):
-        faults = list(FAULTS)
-        scene.chance.shuffle(faults)
-        for fault in faults:
-            started = time.monotonic()
-            print(f"{number} {fault.__name__}", end=" ", flush=True)
-            fault(scene)
-            scene.await_progress()
-            scene.pause()
-            print(f"{time.monotonic() - started:.1f} s", flush=True)
-    outcomes = scene.check()
-    print(dict(outcomes))
-    assert outcomes[ACKNOWLEDGED] > 0
+def test_the_broker_freezes_for_less_and_for_more_than_a_deadline(run: RunFault) -> None:
+    run(broker_freezes)
+
+
+def test_connections_break_and_stall_around_the_end_of_transactions(run: RunFault) -> None:
+    run(connections_break)
+
+
+def test_a_writer_that_was_frozen_learns_that_it_was_replaced(run: RunFault) -> None:
+    run(writer_freezes_and_another_takes_over)
+
+
+def test_a_killed_writer_is_replaced(run: RunFault) -> None:
+    run(writer_is_killed_and_another_takes_over)
+
+
+def test_of_rivals_one_writes(run: RunFault) -> None:
+    run(rivals_take_over)

@@ -13,7 +13,7 @@ import os
 import random
 import sys
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TextIO
 
@@ -48,13 +48,32 @@ class Orders:
     callers: int
 
 
-class Caller:
-    """One engine: appends to workflows that others append to as well."""
+class Record:
+    """A line before each call and one after it, on disk at once: what was begun is known even after a kill."""
 
-    def __init__(self, writer: LogWriter, record: TextIO, chance: random.Random, workflows: int, name: str) -> None:
+    def __init__(self, file: TextIO) -> None:
+        self._file, self._number = file, 0
+
+    def begin(self, workflow_id: WorkflowId, expected: int, count: int, append_id: str) -> Call:
+        self._number += 1
+        return self._note(Call(self._number, str(workflow_id), expected, count, append_id, time.monotonic()))
+
+    def end(self, call: Call, outcome: str, found: int, ordinal: int) -> Call:
+        return self._note(replace(call, ended_s=time.monotonic(), outcome=outcome, found=found, ordinal=ordinal))
+
+    def _note(self, call: Call) -> Call:
+        self._file.write(CALL.dump_json(call).decode() + "\n")
+        return call
+
+
+class Caller:
+    """One engine: appends to workflows that others append to as well; `heads` is what all of them believe."""
+
+    def __init__(
+        self, writer: LogWriter, record: Record, chance: random.Random, heads: dict[WorkflowId, int], name: str
+    ) -> None:
         self._writer, self._record, self._chance, self._name = writer, record, chance, name
-        self._workflows = [WorkflowId(int=number) for number in range(1, workflows + 1)]
-        self._heads = dict.fromkeys(self._workflows, 0)
+        self._workflows, self._heads = list(heads), heads
         self._open: list[Call] = []
         self._number = 0
         self.deposed = False
@@ -75,7 +94,7 @@ class Caller:
 
     async def _append(self, workflow_id: WorkflowId, expected: int, count: int, append_id: str) -> None:
         append = prepare(workflow_id, expected, count, append_id)
-        began_s, found, ordinal = time.monotonic(), 0, 0
+        call, found, ordinal = self._record.begin(workflow_id, expected, count, append_id), 0, 0
         try:
             token = await self._writer.append(append, self._chance.choice((0.2, 1.0, 5.0, 20.0)))
             outcome, ordinal = ACKNOWLEDGED, token.ordinal
@@ -88,24 +107,9 @@ class Caller:
             self.deposed = isinstance(error, NotOwnerError)
         except OutcomeUnknownError:
             outcome = UNKNOWN
-        call = self._note(append_id, workflow_id, expected, count, began_s, outcome, found, ordinal)
-        if outcome == UNKNOWN or self._chance.random() < 0.05:
+        call = self._record.end(call, outcome, found, ordinal)
+        if outcome == UNKNOWN or (outcome == ACKNOWLEDGED and self._chance.random() < 0.1):
             self._open.append(call)
-
-    def _note(
-        self,
-        append_id: str,
-        workflow_id: WorkflowId,
-        expected: int,
-        count: int,
-        began_s: float,
-        outcome: str,
-        found: int,
-        ordinal: int,
-    ) -> Call:
-        call = Call(str(workflow_id), expected, count, append_id, began_s, time.monotonic(), outcome, found, ordinal)
-        self._record.write(CALL.dump_json(call).decode() + "\n")
-        return call
 
 
 async def main(orders: Orders) -> int:
@@ -113,23 +117,25 @@ async def main(orders: Orders) -> int:
     chance = random.Random(orders.seed)
     client = {"bootstrap.servers": orders.bootstrap_servers}
     topics = LogTopics(TopicIdentity(*orders.events), TopicIdentity(*orders.packages))
-    tables = TablesFromLog(client, topics)
+    tables = TablesFromLog(client, topics, lag_s=0.3)
     settings = WriterSettings(
         transaction_timeout_s=10.0,
         commit_try_s=chance.choice((0.5, 2.0)),
         take_over_try_s=10.0,
-        fenced_wait_s=4.0,
-        max_heads=chance.choice((3, 100)),
+        fenced_wait_s=2.0,
+        max_heads=chance.choice((2 * orders.workflows, 1000)),
         max_recent=chance.choice((2, 1000)),
     )
     stop, loop = asyncio.Event(), asyncio.get_running_loop()
     loop.add_reader(sys.stdin, lambda: stop.set() if not os.read(0, 100) else None)
-    with Path(orders.record).open("w", buffering=1) as record:  # noqa: ASYNC230 - each line must be there at once
+    with Path(orders.record).open("w", buffering=1) as file:  # noqa: ASYNC230 - each line must be there at once
+        record = Record(file)
         async with LogWriter(
             client, topics.events, topics.packages, orders.prefix, tables, settings=settings
         ) as writer:
+            heads = {WorkflowId(int=number): 0 for number in range(1, orders.workflows + 1)}
             callers = [
-                Caller(writer, record, random.Random(chance.random()), orders.workflows, f"{orders.seed}-{number}")
+                Caller(writer, record, random.Random(chance.random()), heads, f"{orders.seed}-{number}")
                 for number in range(orders.callers)
             ]
             async with asyncio.TaskGroup() as tasks:

@@ -147,12 +147,13 @@ def test_many_batches_have_each_its_own_outcome(servers: Servers, topic_prefix: 
 
     async def scenario() -> None:
         async with log.writer(WriterSettings(max_queued_writes=50)) as writer:
-            outcomes = await writer.append_many([*batches[:150], stale, *batches[150:]], TIMEOUT_S)
+            everything = [*batches[:150], stale, *batches[150:]]
+            outcomes = await writer.append_many(everything, [False] * len(everything), TIMEOUT_S)
             refused = outcomes.pop(150)
             assert isinstance(refused, SequenceConflictError)
             assert refused.expected == 1
             assert all(isinstance(outcome, ConsistencyToken) for outcome in outcomes)
-            repeated = await writer.append_many(batches, TIMEOUT_S)
+            repeated = await writer.append_many(batches, [True] * len(batches), TIMEOUT_S)
             assert all(isinstance(outcome, ConsistencyToken) for outcome in repeated)
         assert sum([len(await log.appends(partition)) for partition in range(3)]) == 300
 

@@ -8,11 +8,12 @@ import threading
 from collections.abc import AsyncIterator, Callable, Collection, Generator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
+from functools import partial
 from types import TracebackType
 from typing import Final, NamedTuple, Self
 
 from aion_store.append_ids import AppendIds
-from aion_store.append_rules import check_append
+from aion_store.append_rules import check_append, check_batches
 from aion_store.call_rules import (
     check_consistency,
     check_filter,
@@ -26,8 +27,8 @@ from aion_store.call_rules import (
     checked_time,
     checked_timer,
 )
-from aion_store.contract import EventStore, WriteToken, check_write_token
-from aion_store.errors import SchemaMismatchError, StaleProjectionError
+from aion_store.contract import AppendBatch, EventStore, WriteToken, check_write_token
+from aion_store.errors import SchemaMismatchError, StaleProjectionError, StoreError
 from aion_store.memory.recorded import Recorded
 from aion_store.model.consistency import Consistency, ConsistencyToken, ReadConsistency
 from aion_store.model.events import Event
@@ -107,6 +108,19 @@ class MemoryStore(EventStore):
         name = self._append_ids.next_id() if append_id is None else append_id
         append = check_append(workflow_id, events, expected_seq, name)
         return self._commit(Write(name, workflow_id, expected_seq), lambda: self._recorded.append(append))
+
+    async def append_many(
+        self, token: WriteToken, batches: Sequence[AppendBatch], *, timeout_s: float | None = None
+    ) -> list[ConsistencyToken | StoreError]:
+        check_write_token(token)
+        outcomes: list[ConsistencyToken | StoreError] = []
+        for append in check_batches(batches, self._append_ids):
+            write = Write(append.append_id, append.workflow_id, append.expected_seq)
+            try:
+                outcomes.append(self._commit(write, partial(self._recorded.append, append)))
+            except StoreError as error:
+                outcomes.append(error)
+        return outcomes
 
     async def schedule_timer(
         self, workflow_id: WorkflowId, timer_id: TimerId, fire_at: datetime, *, timeout_s: float | None = None

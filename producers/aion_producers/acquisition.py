@@ -1,0 +1,151 @@
+"""Becoming a partition's owner, at first and after each error, or finding out who did instead.
+
+The last whole take-over in the log says who owns the partition. Whoever lost its tenure, by an error or a pause, looks
+for a later one before it takes over itself: a writer that was deposed initialises nothing.
+"""
+
+from __future__ import annotations
+
+import secrets
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from aion_producers.heads import Heads
+from aion_producers.inbox import Inbox
+from aion_producers.replay import Replay
+from aion_producers.staging import LogPlace
+from aion_producers.take_over import (
+    Bookmark,
+    DeposedError,
+    PartitionLog,
+    Tenure,
+    end_of,
+    read,
+    stable_end_of,
+    take_over,
+)
+from aion_producers.write import Write
+from aion_store.errors import SchemaMismatchError, UnavailableError
+from aion_store.projected import ProjectedHeads
+
+
+@dataclass(frozen=True, slots=True)
+class Acquired:
+    """The partition is this writer's; `found` are the writes that turned out to be in the log, with their ordinals."""
+
+    tenure: Tenure
+    heads: Heads
+    place: LogPlace
+    found: Mapping[Write, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Deposed:
+    """Another writer took over; of the writes sought, those `found` are in the log and the others never will be."""
+
+    found: Mapping[Write, int]
+
+
+class Acquisition:
+    """The way to a tenure, over a writer's whole life. It blocks, on the partition's thread."""
+
+    def __init__(
+        self,
+        log: PartitionLog,
+        inbox: Inbox[Any],
+        projected: ProjectedHeads,
+        give_up: Callable[[], bool],
+    ) -> None:
+        self._log, self._inbox, self._projected, self._give_up = log, inbox, projected, give_up
+        self._settings = log.settings
+        self._heads: Heads | None = None
+        self._bookmark: Bookmark | None = None
+        self._began_at = 0
+        self._own: set[str] = set()
+
+    def advance(self, offset: int, place: LogPlace) -> None:
+        """A transaction that was committed begins at `offset`, after `place`: nothing before it is open any more."""
+        self._bookmark = Bookmark(offset, place)
+
+    def acquire(self, unsettled: Sequence[Write], *, fenced: bool) -> Acquired | Deposed | None:
+        """Take over, as often as it takes, and learn what became of the `unsettled` writes; None when closing.
+
+        A writer that was fenced gives its successor `fenced_wait_s` to show up. Broker and half a rival fence as well:
+        when nobody took over by then, this writer does so anew.
+        """
+        patience_s = self._patience_s() if fenced else 0.0
+        looked_since: float | None = None
+        while not self._give_up():
+            try:
+                deposed = self._look_for_successor(unsettled)
+                if deposed is not None:
+                    return deposed
+                looked_since = looked_since or time.monotonic()
+                if time.monotonic() >= looked_since + patience_s:
+                    acquired = self._take_over(unsettled)
+                    self._inbox.trouble = None
+                    return acquired
+            except UnavailableError as error:
+                self._inbox.trouble = UnavailableError(error.service, error.reason)  # without what its traceback holds
+            except DeposedError:
+                patience_s, looked_since = self._patience_s(), None
+            self._inbox.pause(self._settings.pause_s)
+        return None
+
+    def _patience_s(self) -> float:
+        """Random in part, so that two rivals that fenced each other don't go on doing so."""
+        return self._settings.fenced_wait_s * (1 + secrets.randbelow(1000) / 1000)
+
+    def _look_for_successor(self, unsettled: Sequence[Write]) -> Deposed | None:
+        """Whether the last whole take-over since this writer began is another's.
+
+        Its barriers decide what was in flight: what they follow is a success, the rest can't come any more.
+        Raises UnavailableError, LogGapError.
+        """
+        bookmark, log = self._bookmark, self._log
+        if bookmark is None:
+            return None
+        replay = Replay(log.partition, None, bookmark.place, unsettled)
+        read(log, bookmark.position, stable_end_of(log), replay, self._give_up)
+        last, offset = next(reversed(replay.take_overs.items()), ("", -1))
+        return Deposed(replay.found) if offset >= self._began_at and last not in self._own else None
+
+    def _take_over(self, unsettled: Sequence[Write]) -> Acquired:
+        log = self._log
+        heads, bookmark = self._start()
+        takeover = secrets.token_hex(16)
+        self._own.add(takeover)
+        tenure = take_over(log, takeover, self._give_up)
+        replay = Replay(log.partition, heads, bookmark.place, unsettled)
+        try:
+            position = read(log, bookmark.position, end_of(log), replay, self._give_up)
+            self._check(replay, takeover, bookmark)
+        except BaseException:
+            tenure.abandon()
+            raise
+        self._own = {takeover}
+        self._bookmark = Bookmark(position, replay.place)
+        return Acquired(tenure, heads, replay.place, replay.found)
+
+    def _start(self) -> tuple[Heads, Bookmark]:
+        """Where to read from: where the tables end at first; what lies before is looked up there when it is needed."""
+        log, settings = self._log, self._settings
+        if self._heads is None or self._bookmark is None:
+            checkpoint = self._projected.checkpoint(log.log, log.partition)
+            if checkpoint.topic_id != log.topic.topic_id:
+                subject = f"The tables' checkpoint of {log.topic.name} partition {log.partition}"
+                raise SchemaMismatchError(f"topic id {log.topic.topic_id}", checkpoint.topic_id, subject)
+            self._began_at = end_of(log)
+            self._heads = Heads(checkpoint.ordinal, settings.max_heads, settings.max_recent)
+            self._bookmark = Bookmark(checkpoint.position, LogPlace(checkpoint.ordinal, checkpoint.chain))
+        return self._heads, self._bookmark
+
+    def _check(self, replay: Replay, takeover: str, bookmark: Bookmark) -> None:
+        """What was read must hold the own barriers, the newest records there are, and nothing that is being written."""
+        if takeover not in replay.take_overs:
+            subject = f"{self._log.topic.name} partition {self._log.partition}"
+            raise SchemaMismatchError(f"records up to offset {bookmark.position}", "fewer: records are lost", subject)
+        if replay.inside_append:
+            raise DeposedError("someone writes after the barriers")

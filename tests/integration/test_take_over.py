@@ -1,0 +1,144 @@
+"""Who owns a partition after rivals, failed attempts and cut logs: one writer goes on, and only a deposed one stops."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import threading
+
+import pytest
+from confluent_kafka import KafkaException, Producer
+
+from aion_producers.log_writer import LogWriter
+from aion_producers.settings import WriterSettings
+from aion_service.embedded.ports import free_ports
+from aion_store.errors import NotOwnerError, SchemaMismatchError, StoreError
+from aion_store.log.record import Mark
+from aion_store.model.consistency import ConsistencyToken
+from aion_store.model.ids import WorkflowId
+from aion_store.projected import LogName, ProjectedCheckpoint
+from tests.producing import TIMEOUT_S, Log, TablesFromLog, make_log, prepare, read_partition
+from tests.servers import Servers
+
+FAST = WriterSettings(take_over_try_s=0.5, fenced_wait_s=0.5)
+
+
+@pytest.fixture
+def log(servers: Servers, topic_prefix: str) -> Log:
+    return make_log(servers.bootstrap_servers, topic_prefix)
+
+
+def initialise(log: Log, slot: str) -> Producer:
+    """Half a rival: it has one of the two ids, and does nothing with it."""
+    producer = Producer({**log.client, "transactional.id": f"{log.prefix}.events.0.{slot}"})
+    producer.init_transactions(TIMEOUT_S)
+    return producer
+
+
+def stray_transaction(log: Log) -> Producer:
+    """A program that isn't ours holds a transaction open: readers get no further."""
+    producer = Producer({**log.client, "transactional.id": f"{log.prefix}.stray"})
+    producer.init_transactions(TIMEOUT_S)
+    producer.begin_transaction()
+    producer.produce(log.topics.events.name, b"{}", partition=0)
+    producer.flush(TIMEOUT_S)
+    return producer
+
+
+def test_a_rival_that_takes_one_id_during_the_first_take_over_costs_time_only(log: Log) -> None:
+    stop = threading.Event()
+
+    def interfere(slot: str) -> None:
+        while not stop.is_set():
+            with contextlib.suppress(KafkaException):
+                initialise(log, slot)
+
+    async def scenario() -> None:
+        async with log.writer(FAST) as writer:
+            rivals = [asyncio.create_task(asyncio.to_thread(interfere, slot)) for slot in "aabb"]
+            waiting = asyncio.create_task(writer.append(prepare(WorkflowId.random(), 0), 60))
+            await asyncio.wait([waiting], timeout=3)
+            stop.set()
+            await asyncio.gather(*rivals)
+            await waiting
+        assert len(await log.appends()) == 1
+
+    asyncio.run(scenario())
+
+
+def test_a_writer_is_not_deposed_by_its_own_attempts(log: Log) -> None:
+    workflow_id = WorkflowId.random()
+
+    async def scenario() -> None:
+        async with log.writer(FAST) as writer:
+            await writer.append(prepare(workflow_id, 0), TIMEOUT_S)
+            stray = await asyncio.to_thread(stray_transaction, log)
+            await asyncio.to_thread(initialise, log, "b")
+            waiting = [asyncio.create_task(writer.append(prepare(workflow_id, n), 60)) for n in (1, 2)]
+            await asyncio.wait(waiting, timeout=4)
+            await asyncio.to_thread(stray.abort_transaction, TIMEOUT_S)
+            await asyncio.gather(*waiting)
+        assert len(await log.appends()) == 3
+
+    asyncio.run(scenario())
+
+
+def test_of_two_writers_that_begin_at_once_one_writes(log: Log) -> None:
+    async def outcome(writer: LogWriter, workflow_id: WorkflowId) -> object:
+        try:
+            return await writer.append(prepare(workflow_id, 0), 60)
+        except StoreError as error:
+            return error
+
+    async def scenario() -> None:
+        async with log.writer(FAST) as one, log.writer(FAST) as two:
+            workflows = [WorkflowId.random() for _ in range(2)]
+            answers = await asyncio.gather(outcome(one, workflows[0]), outcome(two, workflows[1]))
+            last = await asyncio.gather(outcome(one, WorkflowId.random()), outcome(two, WorkflowId.random()))
+            assert {type(answer) for answer in last} == {ConsistencyToken, NotOwnerError}
+        recorded = {append[0].key for append in await log.appends()}
+        for workflow_id, answer in zip(workflows, answers, strict=True):
+            assert (str(workflow_id).encode() in recorded) == isinstance(answer, ConsistencyToken)
+
+    asyncio.run(scenario())
+
+
+class TablesAhead(TablesFromLog):
+    """Made from more records than the log still has."""
+
+    def checkpoint(self, log: LogName, partition: int) -> ProjectedCheckpoint:
+        found = super().checkpoint(log, partition)
+        return found._replace(position=found.position + 100)
+
+
+def test_a_log_that_lost_records_is_not_written_to(log: Log) -> None:
+    async def scenario() -> None:
+        async with log.writer() as writer:
+            await writer.append(prepare(WorkflowId.random(), 0), TIMEOUT_S)
+        log.tables = TablesAhead(log.client, log.topics)
+        async with log.writer() as writer:
+            for _ in range(2):
+                with pytest.raises(SchemaMismatchError, match="records are lost"):
+                    await writer.append(prepare(WorkflowId.random(), 0), TIMEOUT_S)
+
+    asyncio.run(scenario())
+
+
+def test_a_broker_that_is_away_for_good_does_not_keep_the_writer_from_writing(
+    servers: Servers, topic_prefix: str
+) -> None:
+    (nobody,) = free_ports(1)
+    log = make_log(servers.bootstrap_servers, topic_prefix)
+    log.client = {"bootstrap.servers": f"127.0.0.1:{nobody},{servers.bootstrap_servers}"}
+
+    async def scenario() -> None:
+        for _ in range(4):
+            async with log.writer() as writer:
+                await writer.append(prepare(WorkflowId.random(), 0), TIMEOUT_S)
+                await writer.append(prepare(WorkflowId.random(), 0), TIMEOUT_S)
+
+        records, _ = await asyncio.to_thread(read_partition, log.client, log.topics.events, 0)
+        barriers = [record for record in records if isinstance(record, Mark)]
+        assert len(barriers) == 2 * 4
+
+    asyncio.run(scenario())
