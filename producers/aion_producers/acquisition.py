@@ -10,7 +10,7 @@ import secrets
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from aion_producers.heads import Heads
 from aion_producers.inbox import Inbox
@@ -29,6 +29,8 @@ from aion_producers.take_over import (
 from aion_producers.write import Write
 from aion_store.errors import SchemaMismatchError, UnavailableError
 from aion_store.projected import ProjectedHeads
+
+_ADVANCE_S: Final = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,12 +64,18 @@ class Acquisition:
         self._settings = log.settings
         self._heads: Heads | None = None
         self._bookmark: Bookmark | None = None
+        self._advanced_at = 0.0
         self._began_at = 0
         self._own: set[str] = set()
 
+    @property
+    def wants_offset(self) -> bool:
+        """Whether it is time to `advance`: how much is read again after an error is what came since."""
+        return time.monotonic() >= self._advanced_at + _ADVANCE_S
+
     def advance(self, offset: int, place: LogPlace) -> None:
         """A transaction that was committed begins at `offset`, after `place`: nothing before it is open any more."""
-        self._bookmark = Bookmark(offset, place)
+        self._bookmark, self._advanced_at = Bookmark(offset, place), time.monotonic()
 
     def acquire(self, unsettled: Sequence[Write], *, fenced: bool) -> Acquired | Deposed | None:
         """Take over, as often as it takes, and learn what became of the `unsettled` writes; None when closing.
@@ -126,7 +134,7 @@ class Acquisition:
             tenure.abandon()
             raise
         self._own = {takeover}
-        self._bookmark = Bookmark(position, replay.place)
+        self._bookmark, self._advanced_at = Bookmark(position, replay.place), time.monotonic()
         return Acquired(tenure, heads, replay.place, replay.found)
 
     def _start(self) -> tuple[Heads, Bookmark]:

@@ -118,7 +118,7 @@ class PartitionWriter:
         tenure = self._tenure
         if tenure is None:
             raise RuntimeError("only an owner writes")
-        transaction = tenure.transaction()
+        transaction = tenure.transaction(ask_offset=self._acquisition.wants_offset)
         self._in_flight = writes
         group = stage(writes, self._heads, self._log.name, self._place, transaction.add)
         for write in group.cold:

@@ -61,9 +61,10 @@ class Tenure:
     def __init__(self, log: PartitionLog, producers: Sequence[TransactionalProducer]) -> None:
         self._log, self._producers, self._turn = log, list(producers), 0
 
-    def transaction(self) -> Transaction:
+    def transaction(self, *, ask_offset: bool) -> Transaction:
         """A transaction of the producer whose turn it is. With the first that breaks, this tenure is over."""
-        return self._producers[self._turn].transaction(self._log.topic.name, self._log.partition)
+        topic, partition = self._log.topic.name, self._log.partition
+        return self._producers[self._turn].transaction(topic, partition, ask_offset=ask_offset)
 
     def commit(self, transaction: Transaction, give_up: Callable[[], bool]) -> int | None:
         """Commit it and pass the turn on; its first offset where known. Raises BrokenTransactionError."""

@@ -49,6 +49,8 @@ _FAILED: Final = "FAIL "
 _NEVER_CONNECTED: Final = re.compile(r"in state (TRY_CONNECT|CONNECT|SSL_HANDSHAKE|APIVERSION_QUERY|AUTH\w*)\)")
 """How they end where no request of ours was on its way: a broker that is away must not look like a broken commit."""
 _LOG_INFO: Final = 6
+_LINGER_MS: Final = 100
+"""Records wait for the commit, which sends all at once, and for nothing else: small requests cost both sides more."""
 
 
 class Fate(Enum):
@@ -84,7 +86,7 @@ class TransactionalProducer:
                 "transaction.timeout.ms": int(settings.transaction_timeout_s * 1000),
                 "acks": "all",
                 "enable.idempotence": True,
-                "linger.ms": 5,
+                "linger.ms": _LINGER_MS,
                 "compression.type": "none",
                 "message.max.bytes": PRODUCER_MAX_MESSAGE_BYTES,
                 "queue.buffering.max.messages": 4 * settings.max_transaction_records,
@@ -107,9 +109,9 @@ class TransactionalProducer:
         self.look()
         self.suspect = False  # what an older epoch asked for is refused from now on
 
-    def transaction(self, topic: str, partition: int) -> Transaction:
-        """A transaction on one partition; it begins with its first record."""
-        return Transaction(self._producer, self, topic, partition, self._settings)
+    def transaction(self, topic: str, partition: int, *, ask_offset: bool = False) -> Transaction:
+        """A transaction on one partition; it begins with its first record, whose offset is found out if asked for."""
+        return Transaction(self._producer, self, topic, partition, self._settings, ask_offset=ask_offset)
 
     def look(self) -> None:
         """Take in what the client noticed up to now, as it does nowhere else: `suspect` is up to date afterwards."""
@@ -159,9 +161,11 @@ class Transaction:
         topic: str,
         partition: int,
         settings: WriterSettings,
+        *,
+        ask_offset: bool,
     ) -> None:
         self._client, self._owner, self._topic, self._partition = client, owner, topic, partition
-        self._settings = settings
+        self._settings, self._ask_offset = settings, ask_offset
         self._begun = False
         self._first_offset: int | None = None
         self._error: KafkaException | None = None
@@ -176,13 +180,13 @@ class Transaction:
             if not self._begun:
                 self._begun = True
                 self._client.begin_transaction()
-                note = self._on_first_delivery
+                note = self._on_first_delivery if self._ask_offset else None
             self._send(value, key, note, cast("HeadersType", headers))
         except KafkaException as error:
             self._error = error
 
     def commit(self, give_up: Callable[[], bool]) -> int | None:
-        """Make the records count; the first one's offset where the broker told it.
+        """Make the records count; the first one's offset if that was asked for and told.
 
         Retriable errors are retried until the transaction's time-out, or until `give_up` says so.
         Raises BrokenTransactionError: then the producer must be abandoned.
