@@ -1,7 +1,8 @@
 """Becoming a partition's owner, at first and after each error, or finding out who did instead.
 
 The last whole take-over in the log says who owns the partition. Whoever lost its tenure, by an error or a pause, looks
-for a later one before it takes over itself: a writer that was deposed initialises nothing.
+for a later one before it takes over itself: a writer that was deposed initialises nothing. Whoever shares the
+partitions with others asks, besides, whether this one is still its own.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from typing import Any, Final
 
 from aion_producers.heads import Heads
 from aion_producers.inbox import Inbox
+from aion_producers.mandate import Mandate
 from aion_producers.replay import Replay
 from aion_producers.staging import LogPlace
 from aion_producers.take_over import (
@@ -31,6 +33,7 @@ from aion_store.errors import SchemaMismatchError, UnavailableError
 from aion_store.projected import ProjectedHeads
 
 _ADVANCE_S: Final = 1.0
+_ASK_AGAIN_S: Final = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,10 +61,15 @@ class Acquisition:
         log: PartitionLog,
         inbox: Inbox[Any],
         projected: ProjectedHeads,
+        mandate: Mandate,
         give_up: Callable[[], bool],
+        *,
+        assigned: bool = True,
     ) -> None:
+        """`assigned`: only just, so that the first attempt at a take-over needs no confirmation."""
         self._log, self._inbox, self._projected, self._give_up = log, inbox, projected, give_up
-        self._settings = log.settings
+        self._mandate, self._settings = mandate, log.settings
+        self._confirmed = assigned
         self._heads: Heads | None = None
         self._bookmark: Bookmark | None = None
         self._advanced_at = 0.0
@@ -78,33 +86,55 @@ class Acquisition:
         self._bookmark, self._advanced_at = Bookmark(offset, place), time.monotonic()
 
     def acquire(self, unsettled: Sequence[Write], *, fenced: bool) -> Acquired | Deposed | None:
-        """Take over, as often as it takes, and learn what became of the `unsettled` writes; None when closing.
+        """Take over, as often as it takes, and learn what became of the `unsettled` writes; None when that is all.
 
         A writer that was fenced gives its successor `fenced_wait_s` to show up. Broker and half a rival fence as well:
-        when nobody took over by then, this writer does so anew.
+        when nobody took over by then, this writer does so anew, if the partition is still its own. One whose mandate
+        was withdrawn waits as long for its successor, and ends.
         """
+        began_s = time.monotonic()
         patience_s = self._patience_s() if fenced else 0.0
         looked_since: float | None = None
-        while not self._give_up():
+        while not self._give_up() and not (self._mandate.withdrawn and not unsettled):
             try:
                 deposed = self._look_for_successor(unsettled)
                 if deposed is not None:
                     return deposed
                 looked_since = looked_since or time.monotonic()
-                if time.monotonic() >= looked_since + patience_s:
+                waited_s = time.monotonic() - looked_since
+                if self._mandate.withdrawn:
+                    if waited_s >= self._settings.fenced_wait_s:
+                        return None
+                elif waited_s >= patience_s and self._may_take_over(began_s):
                     acquired = self._take_over(unsettled)
                     self._inbox.trouble = None
                     return acquired
             except UnavailableError as error:
                 self._inbox.trouble = UnavailableError(error.service, error.reason)  # without what its traceback holds
             except DeposedError:
-                patience_s, looked_since = self._patience_s(), None
+                began_s, patience_s, looked_since = time.monotonic(), self._patience_s(), None
             self._inbox.pause(self._settings.pause_s)
         return None
 
+    def _may_take_over(self, since_s: float) -> bool:
+        """Whether the partition was this process's after `since_s`; one that was only just assigned is."""
+        if self._confirmed:
+            self._confirmed = False
+            return True
+        if self._mandate.confirm(since_s):
+            return True
+        self._inbox.trouble = UnavailableError("The writer", "the group hasn't confirmed that the partition is its own")
+        self._inbox.pause(_ASK_AGAIN_S)
+        return False
+
     def _patience_s(self) -> float:
-        """Random in part, so that two rivals that fenced each other don't go on doing so."""
-        return self._settings.fenced_wait_s * (1 + secrets.randbelow(1000) / 1000)
+        """Random in part, so that two rivals that fenced each other don't go on doing so.
+
+        Of those that share the partitions the group's coordinator names one, so that it needn't be long.
+        """
+        settings = self._settings
+        wait_s = _ASK_AGAIN_S if self._mandate.renewable else settings.fenced_wait_s
+        return wait_s * (1 + secrets.randbelow(1000) / 1000)
 
     def _look_for_successor(self, unsettled: Sequence[Write]) -> Deposed | None:
         """Whether the last whole take-over since this writer began is another's.

@@ -145,10 +145,18 @@ class Inbox(Generic[NoteT]):
         """Take no more writes; those that were waiting are handed out."""
         with self._lock:
             self._refusal = refusal
-            waiting = [write for write in self._writes if not write.answered]
-            self._writes.clear()
             self._changed.notify_all()
-            return waiting
+            return self._clear()
+
+    def clear(self) -> list[Write]:
+        """Hand out the writes that were waiting; more may come."""
+        with self._lock:
+            return self._clear()
+
+    def _clear(self) -> list[Write]:
+        waiting = [write for write in self._writes if not write.answered]
+        self._writes.clear()
+        return waiting
 
     def close(self) -> None:
         """Tell the thread that no more will come: it goes on until nothing is left."""

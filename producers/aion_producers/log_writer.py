@@ -1,31 +1,30 @@
 """The face of the write path: appends, timers and packages in, tokens out, over all partitions of both logs.
 
-Everything here runs on one event loop. A partition's writer and its thread are made with the first write to it.
+Everything here runs on one event loop. A partition's desk and its thread are made when the partition is assigned, or
+with the first write to it where nobody assigns any.
 """
 
 from __future__ import annotations
 
 import asyncio
-import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from types import TracebackType
-from typing import Final, NamedTuple, Self
+from typing import Final, Literal, Self
 
-from aion_producers.cold_heads import LookedUp
-from aion_producers.inbox import Inbox
-from aion_producers.ownership import AllPartitions, Ownership
-from aion_producers.partition_writer import PartitionWriter
+from aion_producers.desk import Desk
+from aion_producers.mandate import Mandate
+from aion_producers.ownership import AllPartitions, LogPartition, Ownership
+from aion_producers.ownership_feed import OwnershipFeed
 from aion_producers.settings import WriterSettings
 from aion_producers.stability import StableEnds
-from aion_producers.submissions import Submissions
 from aion_producers.take_over import PartitionLog
-from aion_producers.write import Answer, Write
+from aion_producers.write import Write
 from aion_store.append_ids import AppendIds
 from aion_store.append_rules import PreparedAppend
-from aion_store.errors import StoreError, UnavailableError
+from aion_store.errors import NotOwnerError, StoreError, UnavailableError
 from aion_store.log.package_record import RECORD_KIND, PackageChange, PackagePut, encode_package_change
 from aion_store.log.partitioning import partition_of_key
 from aion_store.log.reader import ClientSettings, TopicIdentity
@@ -42,19 +41,12 @@ _MAX_ROUTED: Final = 200_000
 """Workflows whose partition is remembered: hashing an id takes longer than all else that is done with it here."""
 
 
-class _Desk(NamedTuple):
-    """One partition: the loop's side, the way in, and the thread."""
-
-    submissions: Submissions
-    inbox: Inbox[LookedUp]
-    thread: threading.Thread
-
-
 class LogWriter:
     """Writes to both logs. Make it on the event loop that uses it; `close` it (or use `async with`) on the same.
 
     `claim` is called before the first write and may raise NotOwnerError: then nothing is written, and it is called
     again before the next one; once it returned, this is the only writer. `ownership` is asked before each write.
+    `changes` tells which partitions of the events log are this writer's.
     """
 
     def __init__(
@@ -78,9 +70,13 @@ class LogWriter:
         self._loop = asyncio.get_running_loop()
         self._helpers = ThreadPoolExecutor(_HELPERS, thread_name_prefix="aion-heads")
         self._stable = StableEnds(client)
-        self._desks: dict[tuple[LogName, int], _Desk] = {}
+        self._desks: dict[LogPartition, Desk] = {}
+        self._leaving: list[Desk] = []
         self._routes: dict[WorkflowId, tuple[bytes, int]] = {}
         self._closed = False
+        self.changes = OwnershipFeed()
+        if claim is None:
+            self._tell_what_is_owned()
 
     async def append(self, append: PreparedAppend, timeout_s: float, *, repeatable: bool = True) -> ConsistencyToken:
         """Append its events if the head is its expected_seq; the contract's `append` says the rest.
@@ -88,11 +84,9 @@ class LogWriter:
         `repeatable`: the append id is the caller's, so it may have been used before. False for one that was made
         for this call: then a stale head is a conflict without a look at what is stored.
         """
-        if self._claim is not None:
-            timeout_s = await self._become_writer(timeout_s)
         key, partition = self._route(append.workflow_id)
         write = _write_of(append, key, repeatable=repeatable)
-        return await self._desk("events", partition).submissions.submit(write, timeout_s)
+        return await self._submit(LogPartition("events", partition), write, timeout_s)
 
     async def append_many(
         self, appends: Sequence[PreparedAppend], repeatable: Sequence[bool], timeout_s: float
@@ -112,9 +106,9 @@ class LogWriter:
         async def submit(partition: int, entries: list[tuple[int, Write]]) -> None:
             answers: list[ConsistencyToken | StoreError]
             try:
-                remaining_s = await self._become_writer(timeout_s)
-                submissions = self._desk("events", partition).submissions
-                answers = await submissions.submit_many([write for _, write in entries], remaining_s)
+                remaining_s = await self.become_writer(timeout_s)
+                desk = await self._desk(LogPartition("events", partition), remaining_s)
+                answers = await desk.submissions.submit_many([write for _, write in entries], remaining_s)
             except StoreError as error:
                 answers = [error] * len(entries)
             outcomes.update((index, answer) for (index, _), answer in zip(entries, answers, strict=True))
@@ -129,28 +123,52 @@ class LogWriter:
         key, partition = self._route(entry.workflow_id)
         draft = Draft(key, encode_timer(entry), TIMER)
         write = Write(key=key, append_id=self._append_ids.next_id(), workflow_id=entry.workflow_id, draft=draft)
-        return await self._submit("events", partition, write, timeout_s)
+        return await self._submit(LogPartition("events", partition), write, timeout_s)
 
     async def change_packages(self, change: PackageChange, timeout_s: float) -> ConsistencyToken:
         """Write one change of packages and routes; what was said of repeating a timer holds here too."""
         workflow_type = change.package.workflow_type if isinstance(change, PackagePut) else change.workflow_type
         draft = Draft(workflow_type.encode(), encode_package_change(change), RECORD_KIND[type(change)])
         write = Write(key=draft.key, append_id=self._append_ids.next_id(), workflow_id=None, draft=draft)
-        return await self._submit("packages", 0, write, timeout_s)
+        return await self._submit(LogPartition("packages", 0), write, timeout_s)
 
-    async def settle(self, timeout_s: float) -> None:
-        """Take over the partitions whose end is hidden from readers by a transaction that a dead writer left open.
+    async def become_writer(self, timeout_s: float) -> float:
+        """Claim the right to write, if that is needed, and settle what its former holder left open.
 
-        Only for the one process that writes: elsewhere that transaction may be a living writer's. Returns at once
-        when nothing is hidden; the take-overs go on by themselves. Raises UnavailableError when Kafka is away.
+        Writes do so by themselves. Returns how much of `timeout_s` is left. Raises NotOwnerError, UnavailableError.
         """
+        if self._claim is None:
+            return timeout_s
         deadline = self._loop.time() + timeout_s
-        for log, topic in self._topics.items():
-            for partition in range(topic.partitions):
-                remaining_s = max(_LEAST_S, deadline - self._loop.time())
-                ends = await asyncio.to_thread(self._stable.ends, topic.name, partition, remaining_s)
-                if ends.stable < ends.high and (log, partition) not in self._desks:
-                    self._open_desk(log, partition)
+        try:
+            async with asyncio.timeout_at(deadline), self._claiming:
+                if self._claim is not None:
+                    self._claim()
+                    await self._settle(timeout_s)
+                    self._claim = None
+                    self._tell_what_is_owned()
+        except TimeoutError as error:
+            raise UnavailableError("The writer", "what its predecessor left open isn't settled yet") from error
+        return max(0.0, deadline - self._loop.time())
+
+    def take(self, partitions: Sequence[LogPartition]) -> None:
+        """They were assigned: take them over now, so that the first write, and what a former owner left, don't wait."""
+        for where in partitions:
+            if not self._closed and where not in self._desks:
+                self._open_desk(where)
+
+    async def hand_over(self, partitions: Sequence[LogPartition]) -> None:
+        """They go to another process: accept no more, finish what was accepted within `hand_over_s`, let go.
+
+        `ownership` must say so already.
+        """
+        leaving = self._take_leave(partitions, "revoked")
+        await asyncio.gather(*[desk.hand_over(self._settings.hand_over_s) for desk in leaving])
+
+    def drop(self, partitions: Sequence[LogPartition]) -> None:
+        """Another process may write them already: let go at once. `ownership` must say so already."""
+        for desk in self._take_leave(partitions, "lost"):
+            desk.drop()
 
     async def close(self, timeout_s: float = 30.0) -> None:
         """Take no more writes, finish those that were accepted within `timeout_s`, end the threads and clients.
@@ -158,17 +176,17 @@ class LogWriter:
         What isn't finished by then gets UnavailableError, or OutcomeUnknownError where it was in flight.
         """
         self._closed = True
-        desks = list(self._desks.values())
+        desks = [*self._desks.values(), *self._leaving]
         deadline = time.monotonic() + timeout_s
         with suppress(TimeoutError):
             async with asyncio.timeout(timeout_s):
                 for desk in desks:
                     await desk.submissions.drained()
         for desk in desks:
-            desk.submissions.give_up("the store is closing")
-            desk.inbox.close()
+            desk.close("the store is closing")
         for desk in desks:
-            await asyncio.to_thread(desk.thread.join, max(1.0, deadline - time.monotonic()))
+            await desk.join(max(1.0, deadline - time.monotonic()))
+        self.changes.close()
         await asyncio.to_thread(self._helpers.shutdown, wait=True, cancel_futures=True)
         await asyncio.to_thread(self._stable.close)
 
@@ -180,35 +198,38 @@ class LogWriter:
     ) -> None:
         await self.close()
 
-    async def _submit(self, log: LogName, partition: int, write: Write, timeout_s: float) -> ConsistencyToken:
+    async def _submit(self, where: LogPartition, write: Write, timeout_s: float) -> ConsistencyToken:
         if self._claim is not None:
-            timeout_s = await self._become_writer(timeout_s)
-        return await self._desk(log, partition).submissions.submit(write, timeout_s)
+            timeout_s = await self.become_writer(timeout_s)
+        desk = self._desks.get(where) or await self._desk(where, timeout_s)
+        return await desk.submissions.submit(write, timeout_s)
 
-    async def _become_writer(self, timeout_s: float) -> float:
-        """Claim the right to write, and settle what its former holder left open. Raises NotOwnerError.
+    async def _settle(self, timeout_s: float) -> None:
+        """Take over the partitions whose end is hidden from readers by a transaction that a dead writer left open.
 
-        Returns how much of `timeout_s` is left.
+        Only for the one process that writes: elsewhere that transaction may be a living writer's. Returns at once
+        when nothing is hidden; the take-overs go on by themselves. Raises UnavailableError when Kafka is away.
         """
-        if self._claim is None:
-            return timeout_s
         deadline = self._loop.time() + timeout_s
-        try:
-            async with asyncio.timeout_at(deadline), self._claiming:
-                if self._claim is not None:
-                    self._claim()
-                    await self.settle(timeout_s)
-                    self._claim = None
-        except TimeoutError as error:
-            raise UnavailableError("The writer", "what its predecessor left open isn't settled yet") from error
-        return max(0.0, deadline - self._loop.time())
+        for log, topic in self._topics.items():
+            for partition in range(topic.partitions):
+                where = LogPartition(log, partition)
+                remaining_s = max(_LEAST_S, deadline - self._loop.time())
+                ends = await asyncio.to_thread(self._stable.ends, topic.name, partition, remaining_s)
+                if ends.stable < ends.high and where not in self._desks:
+                    self._open_desk(where)
 
-    def _desk(self, log: LogName, partition: int) -> _Desk:
-        """Where to hand in; raises NotOwnerError where this process doesn't write."""
+    async def _desk(self, where: LogPartition, timeout_s: float) -> Desk:
+        """Where to hand in. Raises NotOwnerError, naming the owner where known, where this process doesn't write."""
         if self._closed:
             raise UnavailableError("The store", "it is closed")
-        self._ownership.check(log, partition)
-        return self._desks.get((log, partition)) or self._open_desk(log, partition)
+        if self._ownership.owns(where):
+            return self._desks.get(where) or self._open_desk(where)
+        owner = None
+        with suppress(TimeoutError):
+            async with asyncio.timeout(timeout_s):
+                owner = await self._loop.run_in_executor(self._helpers, self._ownership.owner_of, where)
+        raise NotOwnerError(where.partition, owner)
 
     def _route(self, workflow_id: WorkflowId) -> tuple[bytes, int]:
         """The key of a workflow's records and their partition."""
@@ -220,30 +241,30 @@ class LogWriter:
             route = self._routes[workflow_id] = key, partition_of_key(key, self._topics["events"].partitions)
         return route
 
-    def _open_desk(self, log: LogName, partition: int) -> _Desk:
-        settings = self._settings
-        topic = self._topics[log]
-        inbox = Inbox[LookedUp](settings.turn_s)
-        submissions = Submissions(inbox, settings.max_queued_writes, settings.max_queued_bytes)
-        loop = self._loop
+    def _open_desk(self, where: LogPartition) -> Desk:
+        log = PartitionLog(self._client, self._topics[where.log], self._prefix, *where, self._settings)
+        mandate = Mandate(self._ownership, where)
 
-        def answer(answers: list[Answer]) -> None:
-            inbox.expect_turn()
-            with suppress(RuntimeError):  # the loop was closed: nobody waits any more
-                loop.call_soon_threadsafe(submissions.settle, answers)
+        def holds(held: bool) -> None:
+            if where.log == "events" and self._desks.get(where) is desk:
+                self.changes.gain([where.partition]) if held else self.changes.drop([where.partition], "lost")
 
-        writer = PartitionWriter(
-            PartitionLog(self._client, topic, self._prefix, log, partition, settings),
-            inbox,
-            self._projected,
-            self._helpers,
-            self._stable,
-            answer,
-        )
-        thread = threading.Thread(target=writer.run, name=f"aion-{topic.name}-{partition}", daemon=True)
-        desk = self._desks[log, partition] = _Desk(submissions, inbox, thread)
-        thread.start()
+        desk = Desk(log, self._projected, self._helpers, self._stable, mandate, holds)
+        self._desks[where] = desk
         return desk
+
+    def _take_leave(self, partitions: Sequence[LogPartition], kind: Literal["revoked", "lost"]) -> list[Desk]:
+        """The desks of the partitions, where no more is handed in; they are closed with this writer at the latest."""
+        self.changes.drop([where.partition for where in partitions if where.log == "events"], kind)
+        leaving = [desk for where in partitions if (desk := self._desks.pop(where, None)) is not None]
+        self._leaving = [desk for desk in self._leaving if not desk.ended] + leaving
+        return leaving
+
+    def _tell_what_is_owned(self) -> None:
+        """Where nobody assigns partitions: those that it writes are its own from now on."""
+        if not self._ownership.shared:
+            events = range(self._topics["events"].partitions)
+            self.changes.gain(p for p in events if self._ownership.owns(LogPartition("events", p)))
 
 
 def _write_of(append: PreparedAppend, key: bytes, *, repeatable: bool) -> Write:

@@ -1,7 +1,8 @@
 """The thread that writes one partition: takes what is queued, decides, commits it in one transaction, answers.
 
-It is owner from its first write on, until it is fenced or closed. Rules live in `heads`, `staging` and `replay`, what
-Kafka's errors mean in `transaction`, who owns the partition in `acquisition`; here is only the order of things.
+It is owner from its take-over on, until it is deposed, closed, or its mandate is withdrawn. Rules live in `heads`,
+`staging` and `replay`, what Kafka's errors mean in `transaction`, who owns the partition in `acquisition`; here is only
+the order of things.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from aion_producers.acquisition import Acquired, Acquisition, Deposed
 from aion_producers.cold_heads import ColdHeads, LookedUp
 from aion_producers.heads import Heads
 from aion_producers.inbox import Inbox
+from aion_producers.mandate import Mandate
 from aion_producers.stability import StableEnds
 from aion_producers.staging import Group, LogPlace, stage
 from aion_producers.take_over import PartitionLog, Tenure
@@ -22,7 +24,6 @@ from aion_producers.transaction import BrokenTransactionError, Fate, Transaction
 from aion_producers.write import Answer, Write
 from aion_store.errors import (
     InvalidAppendError,
-    NotOwnerError,
     SchemaMismatchError,
     StoreError,
     UnavailableError,
@@ -35,7 +36,10 @@ _MANY = 1_000_000
 
 
 class PartitionWriter:
-    """Run `run` on a thread of its own: it returns when the inbox is closed, or when it can't write any more."""
+    """Run `run` on a thread of its own: it returns when the inbox is closed, or when it can't write any more.
+
+    `holds` is told when the partition has been taken over (True), and when it turns out to be another's (False).
+    """
 
     def __init__(
         self,
@@ -44,13 +48,16 @@ class PartitionWriter:
         projected: ProjectedHeads,
         helpers: Executor,
         stable: StableEnds,
+        mandate: Mandate,
         answer: Callable[[list[Answer]], None],
+        holds: Callable[[bool], None],
     ) -> None:
         self._log, self._inbox, self._stable, self._answer = log, inbox, stable, answer
+        self._projected, self._mandate, self._holds = projected, mandate, holds
         settings = log.settings
         self._settings = settings
         self._cold = ColdHeads(log.name, projected, helpers, inbox, settings.pause_s, settings.max_heads)
-        self._acquisition = Acquisition(log, inbox, projected, self._give_up)
+        self._acquisition = Acquisition(log, inbox, projected, mandate, self._give_up)
         self._heads = Heads(0, settings.max_heads, settings.max_recent)
         self._tenure: Tenure | None = None
         self._place = LogPlace(0, b"")
@@ -63,8 +70,10 @@ class PartitionWriter:
     def run(self) -> None:
         """Write until closed, deposed, or faced with a log or tables that contradict what this version expects."""
         try:
-            while not self._inbox.closing and self._step():
+            while not self._inbox.closing and not self._mandate.withdrawn and self._step():
                 pass
+            if self._mandate.withdrawn:
+                self._refuse(lambda _: self._mandate.refusal(None))
         except StoreError as error:
             _LOG.error("%s partition %s takes no more: %s", self._log.topic.name, self._log.partition, error)
             failure = error
@@ -170,28 +179,39 @@ class PartitionWriter:
         acquired = self._acquisition.acquire(unsettled, fenced=fenced)
         match acquired:
             case None:
+                self._answer([(write, write.outcome_unknown()) for write in unsettled])
                 return False
             case Deposed(found):
-                self._depose(unsettled, found)
-                return False
+                return self._depose(unsettled, found)
             case Acquired(tenure, heads, place, found):
                 self._tenure, self._heads, self._place = tenure, heads, place
                 self._end_confirmed, self._committed_at = False, time.monotonic()
                 name = self._log.name
                 self._answer([(write, name.token(ordinal)) for write, ordinal in found.items()])
                 self._inbox.put_back([write for write in unsettled if write not in found])
+                self._holds(True)
                 return True
 
-    def _depose(self, unsettled: Iterable[Write], found: Mapping[Write, int]) -> None:
-        """Tell everyone that another process writes this partition now."""
-        partition, name = self._log.partition, self._log.name
+    def _depose(self, unsettled: Iterable[Write], found: Mapping[Write, int]) -> bool:
+        """Tell everyone that another process writes this partition now; False when this writer is done.
 
-        def refusal(_: Write) -> StoreError:
-            return NotOwnerError(partition, None)
-
-        _LOG.warning("%s partition %s is written by another process now", self._log.topic.name, partition)
-        self._refuse(refusal)
-        self._answer([(w, name.token(found[w]) if w in found else refusal(w)) for w in unsettled])
+        It isn't where partitions are shared: it begins anew once the partition is confirmed to be its own.
+        """
+        mandate, name = self._mandate, self._log.name
+        _LOG.warning("%s partition %s is written by another process now", self._log.topic.name, self._log.partition)
+        self._holds(False)
+        owner = mandate.owner()
+        renewable = mandate.renewable and not mandate.withdrawn
+        if renewable:
+            waiting = [*self._inbox.clear(), *self._cold.release()]
+            self._answer([(write, mandate.refusal(owner)) for write in waiting])
+            self._acquisition = Acquisition(
+                self._log, self._inbox, self._projected, mandate, self._give_up, assigned=False
+            )
+        else:
+            self._refuse(lambda _: mandate.refusal(owner))
+        self._answer([(w, name.token(found[w]) if w in found else mandate.refusal(owner)) for w in unsettled])
+        return renewable
 
     def _check_end(self) -> bool:
         """When idle: see to it that readers can reach the end; False when this writer is done."""

@@ -23,6 +23,10 @@ class WriterSettings:
     fenced_wait_s: float = 10.0
     """How long a fenced writer looks for the barriers of whoever took over. The broker fences as well when it ends a
     transaction that was open for too long: without barriers by then, nobody took over, and the writer does so anew."""
+    session_timeout_s: float = 10.0
+    """In a group of writers: how long a member may be silent before its partitions go to others."""
+    hand_over_s: float = 10.0
+    """How long a partition that goes to another process may take to finish what it has accepted."""
     idle_check_s: float = 1.0
     """After the last commit, until the end of the log is checked for a transaction that hangs."""
     hanging_s: float = 10.0

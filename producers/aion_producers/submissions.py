@@ -11,7 +11,7 @@ from collections import OrderedDict
 from collections.abc import Sequence
 from typing import Any, TypeAlias
 
-from aion_producers.inbox import Inbox
+from aion_producers.inbox import Inbox, Refusal
 from aion_producers.write import Answer, Write
 from aion_store.errors import StoreError, UnavailableError
 from aion_store.model.consistency import ConsistencyToken
@@ -91,6 +91,14 @@ class Submissions:
         while self._unanswered or self._waiting:
             self._idle.clear()
             await self._idle.wait()
+
+    def turn_away(self, refusal: Refusal) -> None:
+        """Take no more, and answer everyone whose write isn't in flight: those are the thread's to answer."""
+        self.settle([(write, refusal(write)) for write in self._inbox.refuse(refusal)])
+        for line in self._waiting.values():
+            for write, room in line.items():
+                if not room.done():
+                    room.set_exception(refusal(write))
 
     def give_up(self, reason: str) -> None:
         """Answer everyone who still waits: UnavailableError, or OutcomeUnknownError for what is in flight."""

@@ -72,7 +72,7 @@ async def kafka_store(
     async with AsyncExitStack() as exits:
         store, writer = await _assemble(settings, log, claim, exits)
         if sole_writer:
-            await writer.settle(settings.append_timeout_s)
+            await writer.become_writer(settings.append_timeout_s)
         yield store
 
 

@@ -1,0 +1,168 @@
+"""Ownership by a consumer group: several processes share the partitions of both logs, and each knows the others.
+
+The group only advises. A writer that was fenced or deposed asks the group's coordinator before it takes over again, so
+that two that both believe themselves owners end with the one that the coordinator names.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from typing import Final, Protocol
+
+from aion_producers.group_member import GroupMember
+from aion_producers.group_view import GroupView
+from aion_producers.ownership import LogPartition
+from aion_producers.settings import WriterSettings
+from aion_store.errors import UnavailableError
+from aion_store.log.reader import ClientSettings, TopicIdentity
+from aion_store.projected import LogName
+
+_LOG = logging.getLogger(__name__)
+_KNOWN_FOR_S: Final = 1.0
+"""How old an answer may be that names an owner."""
+_ASK_EVERY_S: Final = 0.5
+_SETTLED_EVERY_S: Final = 0.1
+_MARGIN_S: Final = 5.0
+"""What ending a partition's thread and clients may take beyond the hand-over itself."""
+
+
+class PartitionHolder(Protocol):
+    """Who writes what is assigned; called on its event loop."""
+
+    def take(self, partitions: Sequence[LogPartition]) -> None:
+        """Take them over."""
+        ...
+
+    async def hand_over(self, partitions: Sequence[LogPartition]) -> None:
+        """Accept no more for them, finish what was accepted, let go of them; takes a bounded time."""
+        ...
+
+    def drop(self, partitions: Sequence[LogPartition]) -> None:
+        """Let go of them at once."""
+        ...
+
+
+class GroupOwnership:
+    """The partitions that the group `<prefix>.writers` assigns to this process, from `join` to `leave`.
+
+    `address` is where the owner of a partition is asked by those whom another process refused.
+    """
+
+    shared = True
+
+    def __init__(
+        self,
+        client: ClientSettings,
+        topics: Mapping[LogName, TopicIdentity],
+        prefix: str,
+        address: str,
+        settings: WriterSettings | None = None,
+    ) -> None:
+        self._settings = settings or WriterSettings()
+        self._address, self._owned = address, set[LogPartition]()
+        self._changed_s = 0.0
+        self._loop = asyncio.get_running_loop()
+        self._holder: PartitionHolder | None = None
+        group = f"{prefix}.writers"
+        logs: dict[str, LogName] = {topic.name: log for log, topic in topics.items()}
+        self._view = GroupView(client, group, logs)
+        self._member = GroupMember(client, group, logs, address, self._settings, self)
+
+    async def join(self, holder: PartitionHolder, timeout_s: float) -> None:
+        """Returns once this process is in the group and has its share, which may be nothing.
+
+        Raises UnavailableError past `timeout_s` seconds; it may be called off with `leave` then.
+        """
+        self._holder = holder
+        self._member.start()
+        deadline = self._loop.time() + timeout_s
+        while not await asyncio.to_thread(self._is_settled):
+            if self._loop.time() > deadline:
+                reason = self._member.trouble or "this process hasn't its share of the partitions yet"
+                raise UnavailableError("The group of writers", reason)
+            await asyncio.sleep(_SETTLED_EVERY_S)
+
+    async def leave(self) -> None:
+        """Hand everything over and leave the group."""
+        await asyncio.to_thread(self._member.close, self._settings.hand_over_s + 2 * _MARGIN_S)
+
+    def owns(self, where: LogPartition) -> bool:
+        """Whether it is assigned to this process, as far as this process knows."""
+        return where in self._owned
+
+    def confirm(self, where: LogPartition, since_s: float) -> bool:
+        """Whether the coordinator says so, asked after `since_s`. Raises UnavailableError."""
+        snapshot = self._view.snapshot(max(since_s, time.monotonic() - _ASK_EVERY_S))
+        holder = snapshot.holders.get(where)
+        return holder is not None and holder.member_id == self._member.member_id
+
+    def owner_of(self, where: LogPartition) -> str | None:
+        """The address of the member that has the partition, as of a second ago or later; None when nobody is known.
+
+        This process itself is never named, nor a former one at its address.
+        """
+        try:
+            snapshot = self._view.snapshot(max(self._changed_s, time.monotonic() - _KNOWN_FOR_S))
+        except UnavailableError:
+            return None
+        holder = snapshot.holders.get(where)
+        return None if holder is None or holder.address == self._address else holder.address
+
+    def assigned(self, partitions: Sequence[LogPartition]) -> None:
+        """On the member's thread."""
+        _LOG.info("assigned: %s", partitions)
+        self._on_loop(self._assign, partitions)
+
+    def revoked(self, partitions: Sequence[LogPartition]) -> None:
+        """On the member's thread; waits for the hand-over, at most a little longer than that may take."""
+        _LOG.info("revoked: %s", partitions)
+        handing_over = self._hand_over(partitions)
+        try:
+            handed_over = asyncio.run_coroutine_threadsafe(handing_over, self._loop)
+        except RuntimeError:  # the loop was closed, and all writers with it
+            handing_over.close()
+            return
+        try:
+            handed_over.result(self._settings.hand_over_s + _MARGIN_S)
+        except TimeoutError:
+            _LOG.warning("given up before their writers ended: %s", partitions)
+
+    def lost(self, partitions: Sequence[LogPartition]) -> None:
+        """On the member's thread."""
+        _LOG.warning("lost: %s", partitions)
+        self._on_loop(self._lose, partitions)
+
+    def _is_settled(self) -> bool:
+        """Whether no partition is on its way, and this process knows of all that are its own."""
+        try:
+            snapshot = self._view.snapshot(time.monotonic())
+        except UnavailableError:
+            return False
+        member_id = self._member.member_id
+        return snapshot.stable and member_id in snapshot.members and snapshot.held_by(member_id) == self._owned
+
+    def _on_loop(self, change: Callable[[Sequence[LogPartition]], None], partitions: Sequence[LogPartition]) -> None:
+        with suppress(RuntimeError):  # the loop was closed, and all writers with it
+            self._loop.call_soon_threadsafe(change, partitions)
+
+    def _assign(self, partitions: Sequence[LogPartition]) -> None:
+        self._owned |= set(partitions)
+        self._changed_s = time.monotonic()
+        if self._holder is not None:
+            self._holder.take(partitions)
+
+    def _lose(self, partitions: Sequence[LogPartition]) -> None:
+        self._owned -= set(partitions)
+        self._changed_s = time.monotonic()
+        if self._holder is not None:
+            self._holder.drop(partitions)
+
+    async def _hand_over(self, partitions: Sequence[LogPartition]) -> None:
+        self._owned -= set(partitions)
+        self._changed_s = time.monotonic()
+        if self._holder is not None:
+            await self._holder.hand_over(partitions)

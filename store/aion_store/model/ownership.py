@@ -1,0 +1,18 @@
+"""Who writes which partition, as values: what a process is told when its share of the partitions changes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal, TypeAlias
+
+OwnershipChangeKind: TypeAlias = Literal["assigned", "revoked", "lost"]
+"""`assigned`: this process writes them now, and nobody writes on a former owner's behalf any more. `revoked`: given up
+in order. `lost`: another process may have been writing them for a while."""
+
+
+@dataclass(frozen=True, slots=True)
+class OwnershipChange:
+    """What became of some partitions of the events log; never of none."""
+
+    kind: OwnershipChangeKind
+    partitions: frozenset[int]
