@@ -176,7 +176,8 @@ class LogWriter:
         What isn't finished by then gets UnavailableError, or OutcomeUnknownError where it was in flight.
         """
         self._closed = True
-        desks = [*self._desks.values(), *self._leaving]
+        desks = self._leaving = [*self._leaving, *self._desks.values()]
+        self._desks.clear()
         deadline = time.monotonic() + timeout_s
         with suppress(TimeoutError):
             async with asyncio.timeout(timeout_s):
