@@ -17,7 +17,10 @@ from typing import Final
 
 from pydantic import SecretStr
 
+from aion_producers.group_ownership import GroupOwnership
 from aion_producers.log_writer import LogWriter
+from aion_producers.ownership import AllPartitions, ChosenPartitions
+from aion_producers.settings import WriterSettings
 from aion_producers.topics import ensure_topics
 from aion_projectors.settings import ENVIRONMENT_VARIABLE, ProjectorSettings
 from aion_service.background import background
@@ -165,8 +168,7 @@ async def _assemble(
         "events": _view("events", log.events, end_of_log),
         "packages": _view("packages", log.packages, end_of_log),
     }
-    writer = LogWriter(settings.client, log.events, log.packages, settings.topic_prefix, heads, claim)
-    exits.push_async_callback(writer.close)
+    writer = await exits.enter_async_context(_writing(settings, log, heads, claim))
     store = KafkaEventStore(
         writer,
         ConsistentReads(pool, watcher, views, marks),
@@ -177,6 +179,44 @@ async def _assemble(
         append_timeout_s=settings.append_timeout_s,
     )
     return store, writer
+
+
+@asynccontextmanager
+async def _writing(
+    settings: Settings, log: LogIdentity, heads: PostgresHeads, claim: Callable[[], None] | None
+) -> AsyncGenerator[LogWriter]:
+    """The writers, in their group where they share the partitions; they leave it before they end."""
+    tuned = WriterSettings(session_timeout_s=settings.writer_session_timeout_s)
+    ownership = _ownership(settings, log, tuned)
+    async with LogWriter(
+        settings.client,
+        log.events,
+        log.packages,
+        settings.topic_prefix,
+        heads,
+        claim,
+        settings=tuned,
+        ownership=ownership,
+    ) as writer:
+        if not isinstance(ownership, GroupOwnership):
+            yield writer
+            return
+        try:
+            await ownership.join(writer, settings.append_timeout_s)
+            yield writer
+        finally:
+            await ownership.leave()
+
+
+def _ownership(
+    settings: Settings, log: LogIdentity, tuned: WriterSettings
+) -> AllPartitions | ChosenPartitions | GroupOwnership:
+    share = settings.share
+    if share == "group":
+        topics: dict[LogName, TopicIdentity] = {"events": log.events, "packages": log.packages}
+        address = settings.advertised_address or ""  # the settings refuse a member without one
+        return GroupOwnership(settings.client, topics, settings.topic_prefix, address, tuned)
+    return AllPartitions() if share == "all" else ChosenPartitions(share)
 
 
 def _view(name: LogName, topic: TopicIdentity, end_of_log: EndOfLog) -> LogView:

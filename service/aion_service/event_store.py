@@ -7,7 +7,7 @@ what a read waits for is `postgres.consistency`.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from datetime import datetime
 from typing import Final
 
@@ -21,6 +21,7 @@ from aion_store.log.package_record import PackageChange, PackageDeleted, Package
 from aion_store.model.consistency import ConsistencyToken
 from aion_store.model.events import Event
 from aion_store.model.ids import TimerId, WorkflowId
+from aion_store.model.ownership import OwnershipChange
 from aion_store.model.packages import PackageRecord
 from aion_store.postgres.consistency import ConsistentReads, SessionMarks
 from aion_store.postgres.lag import LagReader
@@ -116,6 +117,14 @@ class KafkaEventStore(PostgresReads):
         named = checked_route(workflow_type, content_hash)
         change = PackageRoutePut(workflow_type=named.workflow_type, content_hash=named.content_hash)
         return await self._change(change, timeout_s)
+
+    def owned_partitions(self) -> frozenset[int]:
+        """The partitions of the events log that this process writes."""
+        return self._writer.changes.owned
+
+    def ownership_changes(self) -> AsyncIterator[OwnershipChange]:
+        """What this process writes, and each change of it, until the store is closed."""
+        return self._writer.changes.changes()
 
     async def lag(self, *, timeout_s: float = 10.0) -> dict[int, int]:
         """How many committed records aren't in the tables yet, by events partition; all 0 when nothing is missing.

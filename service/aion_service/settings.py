@@ -10,9 +10,10 @@ from collections.abc import Mapping
 from typing import Annotated, Any, ClassVar, Final, Self
 from urllib.parse import parse_qsl, urlsplit
 
-from pydantic import Field, SecretStr, ValidationError, field_validator
+from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from aion_service.shares import Share, check_address, parse_share
 from aion_store.errors import ConfigurationError
 from aion_store.log.reader import ClientSettings
 
@@ -47,6 +48,14 @@ class Settings(BaseSettings):
     """How long a read waits for the tables to be fresh enough."""
     append_timeout_s: Seconds = 30.0
     """How long a write waits for its outcome."""
+    ownership: str = "all"
+    """Which partitions this process writes: `all` (it is alone), `group` (the processes of the group
+    `<prefix>.writers` share them), or a fixed part such as `0-15,packages` (see to it that nobody else has it)."""
+    advertised_address: str | None = None
+    """`host:port` where others reach this process; NotOwnerError names it. A member of the group needs one."""
+    writer_session_timeout_s: Annotated[float, Field(ge=1, le=1_800)] = 10.0
+    """In the group: how long a process may be silent before others take its partitions over. With Kafka's newer group
+    protocol the broker has to allow it: `group.consumer.min.session.timeout.ms`, 45 s unless changed."""
 
     @field_validator("schema_name")
     @classmethod
@@ -61,6 +70,24 @@ class Settings(BaseSettings):
         if not _PREFIX.fullmatch(value):
             raise ValueError("a topic prefix is 1 to 100 of A-Z a-z 0-9 . _ -")
         return value
+
+    @field_validator("advertised_address")
+    @classmethod
+    def _address(cls, value: str | None) -> str | None:
+        if value is not None:
+            check_address(value)
+        return value
+
+    @model_validator(mode="after")
+    def _ownership(self) -> Self:
+        if self.share == "group" and self.advertised_address is None:
+            raise ValueError("ownership=group needs advertised_address, host:port where the others reach this process")
+        return self
+
+    @property
+    def share(self) -> Share:
+        """Which partitions this process writes, as a value."""
+        return parse_share(self.ownership, self.partitions)
 
     @property
     def events_topic(self) -> str:
@@ -117,7 +144,7 @@ class Settings(BaseSettings):
 
 def _what_is_wrong(error: ValidationError) -> str:
     faults = [
-        f"{'.'.join(str(part) for part in fault['loc'])}: {fault['msg']}"
+        ": ".join(filter(None, (".".join(str(part) for part in fault["loc"]), fault["msg"])))
         for fault in error.errors(include_url=False, include_context=False, include_input=False)
     ]
     return (

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
         AppendBatch,
         EventStore,
         PackageStore,
+        PartitionedStore,
         ReadableEventStore,
         WritableEventStore,
         WriteToken,
@@ -88,6 +89,7 @@ if TYPE_CHECKING:
         WorkflowId,
         parse_timer_id,
     )
+    from aion_store.model.ownership import OwnershipChange
     from aion_store.model.packages import PackageRecord, PackageRouteRecord
     from aion_store.model.payload import ActivityError, EncryptedPayload, Payload, WorkflowError
     from aion_store.model.schedules import CronTrigger, IntervalTrigger, Period, ScheduleConfig
@@ -144,10 +146,12 @@ __all__ = [
     "NotOwnerError",
     "OtherEvent",
     "OutcomeUnknownError",
+    "OwnershipChange",
     "PackageRecord",
     "PackageRouteRecord",
     "PackageStore",
     "PackageVersion",
+    "PartitionedStore",
     "Payload",
     "Period",
     "ReadConsistency",
@@ -210,6 +214,7 @@ _HOMES = (
     "model.consistency",
     "model.events",
     "model.ids",
+    "model.ownership",
     "model.packages",
     "model.payload",
     "model.schedules",

@@ -18,6 +18,7 @@ from aion_store.errors import StoreError
 from aion_store.model.consistency import Consistency, ConsistencyToken, ReadConsistency
 from aion_store.model.events import Event
 from aion_store.model.ids import TimerId, WorkflowId
+from aion_store.model.ownership import OwnershipChange
 from aion_store.model.packages import PackageRecord, PackageRouteRecord
 from aion_store.model.timers import TimerEntry
 from aion_store.model.workflow import RunSummary, WorkflowFilter, WorkflowSummary
@@ -283,5 +284,31 @@ class PackageStore(Protocol):
 
 
 @runtime_checkable
-class EventStore(ReadableEventStore, WritableEventStore, PackageStore, Protocol):
+class PartitionedStore(Protocol):
+    """Who writes what, where several processes share the work.
+
+    A workflow belongs to one partition for ever, and one process writes a partition at a time. The lists of the
+    contract take `partitions`, so that an engine finds the workflows that are its own to run.
+    """
+
+    def partition_of(self, workflow_id: WorkflowId) -> int:
+        """The partition that the workflow belongs to, from 0; the workflow need not exist."""
+        ...
+
+    def owned_partitions(self) -> frozenset[int]:
+        """The partitions that this process writes now; empty for one that only reads."""
+        ...
+
+    def ownership_changes(self) -> AsyncIterator[OwnershipChange]:
+        """First `assigned` with what this process writes now, if anything, then each change; ends with the store.
+
+        `assigned` comes once nobody writes on a former owner's behalf any more: a strong read after it sees all that
+        there will be from before. `revoked` and `lost` come when this process accepts no more for them: what it knows
+        of their workflows is out of date from then on. A partition that goes and comes back is told as both.
+        """
+        ...
+
+
+@runtime_checkable
+class EventStore(ReadableEventStore, WritableEventStore, PackageStore, PartitionedStore, Protocol):
     """The whole contract. `open_store()` gives one for as long as its `async with` block runs."""

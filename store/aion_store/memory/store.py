@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import os
 import threading
@@ -33,12 +34,14 @@ from aion_store.memory.recorded import Recorded
 from aion_store.model.consistency import Consistency, ConsistencyToken, ReadConsistency
 from aion_store.model.events import Event
 from aion_store.model.ids import TimerId, WorkflowId
+from aion_store.model.ownership import OwnershipChange
 from aion_store.model.packages import PackageRecord, PackageRouteRecord
 from aion_store.model.timers import TimerEntry
 from aion_store.model.workflow import RunSummary, WorkflowFilter, WorkflowSummary, run_chain, runs_of
 
 _STRONG: Final = Consistency.STRONG
 _EVERYTHING: Final = WorkflowFilter()
+_OWNED: Final = frozenset({0})
 
 
 class Write(NamedTuple):
@@ -277,6 +280,17 @@ class MemoryStore(EventStore):
         with self._read(consistency) as recorded:
             routes = sorted(recorded.routes.items())
         return [PackageRouteRecord(workflow_type=name, content_hash=points_at) for name, points_at in routes]
+
+    def partition_of(self, workflow_id: WorkflowId) -> int:
+        check_workflow_id(workflow_id)
+        return 0
+
+    def owned_partitions(self) -> frozenset[int]:
+        return _OWNED
+
+    async def ownership_changes(self) -> AsyncIterator[OwnershipChange]:
+        yield OwnershipChange("assigned", _OWNED)
+        await asyncio.Event().wait()  # nothing changes, and the store has no end
 
 
 def _names_ours(partitions: Collection[int] | None) -> bool:

@@ -38,6 +38,11 @@ class PostgresReads:
     def __init__(self, reads: ConsistentReads, partitions: int, timeout_s: float) -> None:
         self._reads, self._partitions, self._timeout_s = reads, partitions, timeout_s
 
+    def partition_of(self, workflow_id: WorkflowId) -> int:
+        """The partition that the workflow belongs to, from 0."""
+        check_workflow_id(workflow_id)
+        return partition_of(workflow_id, self._partitions)
+
     async def read_history(
         self,
         workflow_id: WorkflowId,
