@@ -62,6 +62,8 @@ SETTINGS: Final[Mapping[str, str | int]] = {
     "transaction.max.timeout.ms": 900_000,
     "group.initial.rebalance.delay.ms": 0,
     "group.min.session.timeout.ms": 1_000,
+    "group.consumer.min.session.timeout.ms": 1_000,
+    "group.consumer.min.heartbeat.interval.ms": 250,
     "auto.create.topics.enable": "false",
     "message.max.bytes": PACKAGES_TOPIC_MAX_MESSAGE_BYTES,
     "replica.fetch.max.bytes": 2 * PACKAGES_TOPIC_MAX_MESSAGE_BYTES,
