@@ -19,7 +19,18 @@ from aion_store.limits import MAX_INTEGER, MAX_NAME_BYTES
 class _UuidId(UUID):
     """A UUID with a meaning. Text: lower-case, hyphenated; ordered by that text."""
 
-    __slots__ = ()
+    __slots__ = ("_text",)
+
+    _text: str
+    """The text, once it was asked for: it is written with every event."""
+
+    def __str__(self) -> str:
+        try:
+            return self._text
+        except AttributeError:
+            text = super().__str__()
+            object.__setattr__(self, "_text", text)
+            return text
 
     @classmethod
     def random(cls) -> Self:

@@ -77,4 +77,4 @@ DueTime: TypeAlias = Annotated[datetime, _TimeSchema(parse_due_time)]
 
 def rfc3339(value: datetime) -> str:
     """The text of a time in UTC, with `Z` and as many digits as it needs."""
-    return value.astimezone(UTC).isoformat().replace("+00:00", "Z")
+    return (value if value.tzinfo is UTC else value.astimezone(UTC)).isoformat()[:-6] + "Z"
