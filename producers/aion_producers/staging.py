@@ -107,8 +107,9 @@ def _add_events(
     count = len(records)
     for record in records:
         send(record)
-    group.place = LogPlace(ordinal + count, chain)
-    group.admitted.append((write, ordinal + count))
+    last = ordinal + count
+    group.place = LogPlace(last, chain)
+    group.admitted.append((write, last))
     heads.stage(key, RecentAppend(append.expected_seq, append.append_id, count, ordinal + 1, previous, chain))
 
 

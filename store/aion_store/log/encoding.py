@@ -46,11 +46,9 @@ def encode_built(event: Event, at: str) -> bytes | None:
         return None
     values = event.__dict__
     envelope = values["envelope"].__dict__
-    parts = [
-        f'{form.opening}{envelope["seq"]:d},"recorded_at":"{at}","workflow_id":"{envelope["workflow_id"]}"}}'
-    ]
+    parts = [f'{form.opening}{envelope["seq"]:d},"recorded_at":"{at}","workflow_id":"{envelope["workflow_id"]}"}}']
     for name, opening, write in form.fields:
-        parts.append(opening + write(values[name]))  # noqa: PERF401 - a comprehension is slower for so few
+        parts.append(opening + write(values[name]))
     parts.append("}}")
     return "".join(parts).encode()
 
