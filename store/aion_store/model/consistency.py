@@ -8,9 +8,8 @@ from __future__ import annotations
 
 import hashlib
 import re
-from dataclasses import dataclass
 from enum import StrEnum
-from typing import Self, TypeAlias
+from typing import NamedTuple, Self, TypeAlias
 
 
 class Consistency(StrEnum):
@@ -27,8 +26,7 @@ class Consistency(StrEnum):
 _TOKEN = re.compile(r"at1\.([A-Za-z0-9_-]{22})\.(0|[1-9]\d{0,9})\.(0|[1-9]\d{0,18})\.([0-9a-f]{8})", re.ASCII)
 
 
-@dataclass(frozen=True, slots=True)
-class ConsistencyToken:
+class ConsistencyToken(NamedTuple):
     """Names a committed point of one partition: what is read with it sees all records up to that ordinal.
 
     `topic_id` is Kafka's id of the topic in its 22-character text form: a token of a topic that was since recreated
