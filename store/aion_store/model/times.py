@@ -33,6 +33,8 @@ def in_utc(value: datetime) -> datetime:
 
 def parse_time(value: Any) -> datetime:
     """A UTC time from an aware datetime or RFC 3339 text; digits finer than a microsecond are cut."""
+    if type(value) is datetime and value.tzinfo is UTC:  # what nearly every event has
+        return value
     return _parse(value)[0]
 
 
