@@ -13,7 +13,7 @@ from typing import Final, NamedTuple
 from aion_projectors.batch import Batch, WorkflowKey
 from aion_projectors.differences import Difference
 from aion_projectors.package_batch import fold_package_appends
-from aion_projectors.replay import Replayed, replay
+from aion_projectors.replay import STALL_S, Replay, Replayed
 from aion_projectors.verify_chain import ChainCheck
 from aion_projectors.verify_events import EventComparison, ExpectedEvent
 from aion_projectors.verify_packages import PackageState
@@ -28,7 +28,6 @@ from aion_store.projected import LogName
 
 WORKFLOWS_AT_ONCE: Final = 100_000
 """How many workflows' rows are held at once; a partition with more is read as many times as that needs."""
-STALL_S: Final = 30.0
 
 
 class Verified(NamedTuple):
@@ -96,7 +95,7 @@ class Verifier:
         """The partition's records below the tables' checkpoint."""
         last = tables.checkpoint.ordinal
         end = min(tables.checkpoint.position, self._end_of(topic, partition))
-        for read in replay(self._client, topic, partition, end, STALL_S):
+        for read in Replay(self._client, topic, partition).up_to(end):
             yield read
             self._progress(tables.log, partition, read.plan.checkpoint.ordinal, last)
 
