@@ -149,7 +149,10 @@ class Projected:
     @property
     def live_schema(self) -> str:
         """Where the tables are."""
-        return f"{self.settings.schema_name}_g1"
+        with psycopg.connect(self.dsn) as connection:
+            query = f"select live_schema from {self.settings.schema_name}.generation"
+            ((live,),) = connection.execute(query.encode()).fetchall()
+        return str(live)
 
     def rows(self, query: str, *parameters: Any) -> list[tuple[Any, ...]]:
         """The rows that a query on the live tables gives."""

@@ -110,6 +110,24 @@ class Checkpoints:
         return found
 
 
+class GenerationCheckpoints(Checkpoints):
+    """The checkpoints of one generation, live or not: nobody makes another one live while it is in the making."""
+
+    def __init__(self, generation: str, topic_ids: Mapping[LogName, str]) -> None:
+        super().__init__(generation, topic_ids)
+        self._generation = generation
+
+    async def lock(self, connection: AsyncConnection[Any], places: Sequence[LogPartition]) -> Locked:
+        """Lock these checkpoints, in a transaction that begins here."""
+        cursor = await connection.cursor(binary=True).execute(
+            statement("lock_checkpoints", generation=self._generation), place_arrays(places)
+        )
+        return Locked(self._generation, self._checked(places, await cursor.fetchall()))
+
+    async def _find_live(self, connection: AsyncConnection[Any]) -> str:
+        return self._generation
+
+
 async def advance(
     connection: AsyncConnection[Any], generation: str, reached: Mapping[LogPartition, Checkpoint]
 ) -> None:

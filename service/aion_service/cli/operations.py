@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from aion_service.cli import quarantine
+from aion_service.cli import rebuild as rebuild_command
 from aion_service.cli import verify as verify_command
 from aion_service.cli.running import run
 
@@ -22,6 +23,7 @@ quarantine_app = typer.Typer(
 def register(app: typer.Typer) -> None:
     """Add the commands."""
     app.command()(verify)
+    app.command()(rebuild)
     app.add_typer(quarantine_app)
 
 
@@ -35,6 +37,21 @@ def verify(
     """Compare the tables with the log, and say every difference; exit code 3 when there are any."""
     request = verify_command.VerifyRequest(partition or (), workflow or (), sample, repair, as_json)
     raise typer.Exit(run(verify_command.verify(request)))
+
+
+def rebuild(
+    resume: Annotated[bool, typer.Option("--resume", help="Go on with a rebuild that was interrupted.")] = False,
+    drop: Annotated[bool, typer.Option("--drop", help="Remove a rebuild that was interrupted.")] = False,
+    new_log: Annotated[
+        bool,
+        typer.Option("--new-log", help="The topics or the cluster are others than the tables were made from."),
+    ] = False,
+) -> None:
+    """Make all tables anew from the log and swap them in, while appends and reads go on."""
+    if drop and (resume or new_log):
+        raise typer.BadParameter("--drop goes alone")
+    work = rebuild_command.drop() if drop else rebuild_command.rebuild(resume=resume, new_log=new_log)
+    raise typer.Exit(run(work))
 
 
 @quarantine_app.command("list")
