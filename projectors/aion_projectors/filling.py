@@ -15,7 +15,7 @@ from aion_projectors.checkpoints import GenerationCheckpoints
 from aion_projectors.plan import Behind, Checkpoint, Gap
 from aion_projectors.session import connect
 from aion_projectors.stretch import Stretch
-from aion_store.errors import LogGapError, UnavailableError
+from aion_store.errors import LogGapError, SchemaMismatchError, UnavailableError
 from aion_store.log.reader import ClientSettings, CommittedReader, EndOfLog, TopicPartitionKey
 from aion_store.postgres.generation import LogPartition
 from aion_store.postgres.log_identity import LogIdentity
@@ -95,6 +95,17 @@ class Filling:
                 return False
             await self._apply(await self._poll(_SHORT_WAIT_S))
         return True
+
+    async def check_reachable(self, goals: Mapping[LogPartition, int]) -> None:
+        """Raises SchemaMismatchError when the live tables stand past the log's end."""
+        for place, end in (await self._look()).items():
+            if goals.get(place, 0) > end:
+                raise SchemaMismatchError(
+                    f"one that reaches offset {goals[place]}, where the live tables stand (restore it; or take it as "
+                    "it is, with --accept-log)",
+                    f"one that ends at {end}",
+                    f"The log of partition {place.partition} of {place.log}",
+                )
 
     async def _poll(self, wait_s: float) -> dict[LogPartition, Stretch]:
         if self._reader is None:

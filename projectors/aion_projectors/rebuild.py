@@ -59,15 +59,15 @@ class Rebuilt(NamedTuple):
 class Rebuild:
     """A rebuild of one schema's tables from a log.
 
-    `new_log`: the log may be another than the one the live tables were made from (a topic that was recreated, a
-    cluster that was replaced); what only the former one held is gone after the swap.
+    `accept_log`: take the log as it is, whatever the live tables say: a topic that was recreated, another cluster, a
+    log that lost records. What only the former log held is gone after the swap.
     """
 
     client: ClientSettings
     dsn: str
     schema: str
     log: LogIdentity
-    new_log: bool = False
+    accept_log: bool = False
 
     async def run(self, progress: Progress, *, resume: bool) -> Rebuilt:
         """Fill a new generation (or go on with the one in the making), make it live, remove the old one.
@@ -117,7 +117,7 @@ class Rebuild:
                 f"The tables in schema {self.schema}",
             )
         found = await find_generations(connection, self.schema)
-        if not self.new_log:
+        if not self.accept_log:
             check_identity(found.log, self.log, self.schema)
         if found.building is None:
             if resume:
@@ -156,7 +156,9 @@ class Rebuild:
             async with connection.transaction():
                 held = await hold_live(connection, self.schema)
                 began = time.monotonic()
-                if not await filling.reach(self._goals(held), began + SWAP_S):
+                goals = self._goals(held)
+                if not await filling.reach(goals, began + SWAP_S):
+                    await filling.check_reachable(goals)
                     raise psycopg.Rollback
                 await make_live(connection, self.schema, generation, self.log)
                 await connection.execute("select pg_notify(%s, '')", (channel(self.schema),))
@@ -171,6 +173,8 @@ class Rebuild:
 
     def _goals(self, held: Held) -> Mapping[LogPartition, int]:
         """The positions that the new checkpoints must have reached: all of the old ones of this log."""
+        if self.accept_log:
+            return {}
         topic_ids = {self.log.events.topic_id, self.log.packages.topic_id}
         return {
             place: checkpoint.position

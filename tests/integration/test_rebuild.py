@@ -183,7 +183,7 @@ def test_a_log_with_a_gap_or_another_log_is_refused_and_the_live_tables_stay(
         rebuild(projected)
     assert projected.rows("select live_schema from generation") == [("aion_g1",)]
     assert asyncio.run(rebuild_of(projected).drop()) == "aion_g2"
-    rebuilt = asyncio.run(replace(stranger, new_log=True).run(lambda *_: None, resume=False))
+    rebuilt = asyncio.run(replace(stranger, accept_log=True).run(lambda *_: None, resume=False))
     assert rebuilt.generation == "aion_g2"
     made_from = projected.rows("select events_topic_id, packages_topic_id from generation")
     assert made_from == [(other.log.events.topic_id, other.log.packages.topic_id)]

@@ -8,6 +8,7 @@ import typer
 
 from aion_service.cli import quarantine
 from aion_service.cli import rebuild as rebuild_command
+from aion_service.cli import unhalt as unhalt_command
 from aion_service.cli import verify as verify_command
 from aion_service.cli.running import run
 
@@ -24,6 +25,7 @@ def register(app: typer.Typer) -> None:
     """Add the commands."""
     app.command()(verify)
     app.command()(rebuild)
+    app.command()(unhalt)
     app.add_typer(quarantine_app)
 
 
@@ -42,16 +44,27 @@ def verify(
 def rebuild(
     resume: Annotated[bool, typer.Option("--resume", help="Go on with a rebuild that was interrupted.")] = False,
     drop: Annotated[bool, typer.Option("--drop", help="Remove a rebuild that was interrupted.")] = False,
-    new_log: Annotated[
+    accept_log: Annotated[
         bool,
-        typer.Option("--new-log", help="The topics or the cluster are others than the tables were made from."),
+        typer.Option(
+            "--accept-log",
+            help="Take the log as it is: another than the tables were made from, or one that lost records.",
+        ),
     ] = False,
 ) -> None:
     """Make all tables anew from the log and swap them in, while appends and reads go on."""
-    if drop and (resume or new_log):
+    if drop and (resume or accept_log):
         raise typer.BadParameter("--drop goes alone")
-    work = rebuild_command.drop() if drop else rebuild_command.rebuild(resume=resume, new_log=new_log)
+    work = rebuild_command.drop() if drop else rebuild_command.rebuild(resume=resume, accept_log=accept_log)
     raise typer.Exit(run(work))
+
+
+def unhalt(
+    partition: Annotated[list[int] | None, typer.Option(help="Only this partition of the events log.")] = None,
+    packages: Annotated[bool, typer.Option("--packages", help="Only the packages log.")] = False,
+) -> None:
+    """Let halted partitions move again, once what halted them is mended."""
+    raise typer.Exit(run(unhalt_command.unhalt(partition or (), packages=packages)))
 
 
 @quarantine_app.command("list")

@@ -13,9 +13,9 @@ from aion_service.cli.running import OK
 from aion_service.settings import Settings
 
 
-async def rebuild(*, resume: bool, new_log: bool) -> int:
+async def rebuild(*, resume: bool, accept_log: bool) -> int:
     """Rebuild the tables, and say how long the swap took."""
-    work = await _work(new_log=new_log)
+    work = await _work(accept_log=accept_log)
     try:
         with bars() as shown:
             rebuilt = await work.run(
@@ -30,12 +30,12 @@ async def rebuild(*, resume: bool, new_log: bool) -> int:
 
 async def drop() -> int:
     """Remove a rebuild that was begun."""
-    dropped = await (await _work(new_log=False)).drop()
+    dropped = await (await _work(accept_log=False)).drop()
     say(f"{dropped} was removed." if dropped else "No rebuild was begun: there is nothing to remove.")
     return OK
 
 
-async def _work(*, new_log: bool) -> Rebuild:
+async def _work(*, accept_log: bool) -> Rebuild:
     settings = await asyncio.to_thread(lambda: projector_settings(Settings.load()))
     log = await describe_log(settings)
-    return Rebuild(settings.kafka, settings.dsn, settings.schema_name, log, new_log)
+    return Rebuild(settings.kafka, settings.dsn, settings.schema_name, log, accept_log)

@@ -150,6 +150,29 @@ class EndOfLog:
             self._drop()
 
 
+class OffsetBounds(NamedTuple):
+    """Where a partition begins and ends: the least offset it still holds, and the one after its last."""
+
+    start: int
+    end: int
+
+
+def offset_bounds(settings: ClientSettings, topic: str, partition: int, timeout_s: float) -> OffsetBounds:
+    """The bounds of a partition. Raises UnavailableError past `timeout_s` seconds."""
+    client = _consumer(settings, "read_uncommitted")
+    try:
+        found = cast(
+            "tuple[int, int] | None", client.get_watermark_offsets(TopicPartition(topic, partition), timeout=timeout_s)
+        )
+    except KafkaException as error:
+        raise kafka_unavailable(error) from error
+    finally:
+        _close(client)
+    if found is None:
+        raise kafka_unavailable(f"no answer within {timeout_s} s")
+    return OffsetBounds(*found)
+
+
 def _offsets(answers: list[TopicPartition]) -> dict[int, int]:
     for answer in answers:
         if answer.error is not None:
