@@ -149,7 +149,9 @@ class Projected:
     @property
     def live_schema(self) -> str:
         """Where the tables are."""
-        return f"{self.settings.schema_name}_g1"
+        with self.session() as connection:
+            ((live,),) = connection.execute("select live_schema from generation").fetchall()
+        return str(live)
 
     def rows(self, query: str, *parameters: Any) -> list[tuple[Any, ...]]:
         """The rows that a query on the live tables gives."""
@@ -159,8 +161,12 @@ class Projected:
     @contextmanager
     def session(self) -> Generator[psycopg.Connection[Any]]:
         """A session whose search path begins with the live tables."""
-        options = f"-c search_path={self.live_schema},{self.settings.schema_name}"
-        with psycopg.connect(self.dsn, options=options) as connection:
+        schema = self.settings.schema_name
+        with psycopg.connect(self.dsn, options=f"-c search_path={schema}") as connection:
+            connection.execute(
+                "select set_config('search_path', live_schema || %s, false) from generation", (f",{schema}",)
+            )
+            connection.commit()
             yield connection
 
     def positions(self, log: LogName = "events") -> dict[int, int]:

@@ -10,6 +10,7 @@ import typer
 
 from aion_projectors import worker
 from aion_service.backends import projector_settings
+from aion_service.cli import operations
 from aion_service.cli import up as up_command
 from aion_service.cli.running import report, run
 from aion_service.settings import Settings
@@ -22,6 +23,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
+operations.register(app)
 
 
 @app.command()

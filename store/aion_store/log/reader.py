@@ -150,6 +150,29 @@ class EndOfLog:
             self._drop()
 
 
+class OffsetBounds(NamedTuple):
+    """Where a partition begins and ends: the least offset it still holds, and the one after its last."""
+
+    start: int
+    end: int
+
+
+def offset_bounds(settings: ClientSettings, topic: str, partition: int, timeout_s: float) -> OffsetBounds:
+    """The bounds of a partition. Raises UnavailableError past `timeout_s` seconds."""
+    client = _consumer(settings, "read_uncommitted")
+    try:
+        found = cast(
+            "tuple[int, int] | None", client.get_watermark_offsets(TopicPartition(topic, partition), timeout=timeout_s)
+        )
+    except KafkaException as error:
+        raise kafka_unavailable(error) from error
+    finally:
+        _close(client)
+    if found is None:
+        raise kafka_unavailable(f"no answer within {timeout_s} s")
+    return OffsetBounds(*found)
+
+
 def _offsets(answers: list[TopicPartition]) -> dict[int, int]:
     for answer in answers:
         if answer.error is not None:
@@ -195,8 +218,47 @@ def scan_committed(
         client.close()
 
 
-def _poll(client: Consumer) -> list[Message]:
-    first = client.poll(_POLL_S)
+class TopicPartitionKey(NamedTuple):
+    """A partition of a topic, by name."""
+
+    topic: str
+    partition: int
+
+
+class CommittedReader:
+    """Reads the committed records of many partitions on, over one client. One call at a time."""
+
+    def __init__(self, settings: ClientSettings, starts: Mapping[TopicPartitionKey, int]) -> None:
+        self._positions = dict(starts)
+        self._client = _consumer(settings, "read_committed")
+        self._client.assign([TopicPartition(*where, offset) for where, offset in starts.items()])
+
+    def poll(self, wait_s: float = _POLL_S) -> dict[TopicPartitionKey, Stretch]:
+        """What came next, of each partition that moved; empty when nothing did within `wait_s` seconds.
+
+        Each stretch follows the one before without a hole. Raises SchemaMismatchError when the log doesn't hold what
+        comes next.
+        """
+        by_place: dict[TopicPartitionKey, list[Message]] = {}
+        for message in _poll(self._client, wait_s):
+            topic, partition = message.topic(), message.partition()
+            if topic is not None and partition is not None:
+                by_place.setdefault(TopicPartitionKey(topic, partition), []).append(message)
+        moved: dict[TopicPartitionKey, Stretch] = {}
+        for place, messages in by_place.items():
+            stretch = _stretch(messages, self._positions[place])
+            if stretch.position > self._positions[place]:
+                self._positions[place] = stretch.position
+                moved[place] = stretch
+        return moved
+
+    def close(self) -> None:
+        """Let go of the client."""
+        _close(self._client)
+
+
+def _poll(client: Consumer, wait_s: float = _POLL_S) -> list[Message]:
+    first = client.poll(wait_s)
     return [] if first is None else [first, *client.consume(_BATCH, 0.0)]
 
 

@@ -187,6 +187,13 @@ def frame_record(
     return WireRecord(draft.key, draft.value, headers), chain
 
 
+def chain_of_record(record: LogRecord, previous_chain: bytes) -> bytes:
+    """The chain value that a record read from the log must have after `previous_chain`."""
+    draft = Draft(record.key, record.value, record.kind, record.seq, record.at)
+    place = (record.append_id, record.append_index, record.append_count, record.ordinal)
+    return frame_record(draft, *place, previous_chain)[1]
+
+
 def frame_append(
     key: bytes, events: Sequence[EventParts], append_id: str, first_ordinal: int, previous_chain: bytes
 ) -> tuple[list[WireRecord], bytes]:
