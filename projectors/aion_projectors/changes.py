@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, TypeVar
 
@@ -11,7 +11,7 @@ from aion_projectors.folds.activities import Activity
 from aion_projectors.folds.children import Claim
 from aion_projectors.folds.runs import Run
 from aion_projectors.folds.timers import Timer
-from aion_projectors.workflow_rows import WorkflowRows
+from aion_projectors.workflow_rows import TimerCall, WorkflowRows
 from aion_store.model.ids import WorkflowId
 
 _Name = TypeVar("_Name")
@@ -50,6 +50,13 @@ class NewClaim(NamedTuple):
     row: Claim
 
 
+class NewTimerCall(NamedTuple):
+    """A call of schedule_timer or cancel_timer."""
+
+    key: WorkflowKey
+    row: TimerCall
+
+
 @dataclass(slots=True)
 class Changes:
     """What a batch changes. `moved` workflows have only another head and time of their last event."""
@@ -62,6 +69,7 @@ class Changes:
     activities: list[ActivityChange] = field(default_factory=list[ActivityChange])
     timers: list[TimerChange] = field(default_factory=list[TimerChange])
     claims: list[NewClaim] = field(default_factory=list[NewClaim])
+    timer_calls: list[NewTimerCall] = field(default_factory=list[NewTimerCall])
 
     def add(self, key: WorkflowKey, before: WorkflowRows, after: WorkflowRows) -> None:
         """Take what one workflow's fold changed."""
@@ -78,6 +86,10 @@ class Changes:
         for timer_id, timer in _differences(before.timers, after.timers):
             self.timers.append(TimerChange(key, timer_id, timer))
         self.claims += [NewClaim(key, child_id, claim) for child_id, claim in after.claims.items()]
+
+    def add_timer_calls(self, key: WorkflowKey, calls: Iterable[TimerCall]) -> None:
+        """Take the timer calls of one workflow."""
+        self.timer_calls += [NewTimerCall(key, call) for call in calls]
 
     def _add_workflow(self, key: WorkflowKey, before: WorkflowRows, after: WorkflowRows) -> None:
         if before.head == 0:

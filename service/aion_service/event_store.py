@@ -14,7 +14,7 @@ from typing import Final
 from aion_producers.log_writer import LogWriter
 from aion_store.append_ids import AppendIds
 from aion_store.append_rules import PreparedAppend, check_append, check_batches
-from aion_store.call_rules import check_package, checked_route, checked_routes, checked_timer
+from aion_store.call_rules import check_package, checked_cancellation, checked_route, checked_routes, checked_timer
 from aion_store.contract import AppendBatch, WriteToken, check_write_token
 from aion_store.errors import StoreError
 from aion_store.log.package_record import PackageChange, PackageDeleted, PackagePut, PackageRoutePut
@@ -87,7 +87,14 @@ class KafkaEventStore(PostgresReads):
     ) -> ConsistencyToken:
         """Arm a timer durably; scheduling the same timer again replaces its time."""
         entry = checked_timer(workflow_id, timer_id, fire_at)
-        return self._noted("events", await self._writer.schedule_timer(entry, self._within(timeout_s)))
+        return self._noted("events", await self._writer.call_timer(entry, self._within(timeout_s)))
+
+    async def cancel_timer(
+        self, workflow_id: WorkflowId, timer_id: TimerId, *, timeout_s: float | None = None
+    ) -> ConsistencyToken:
+        """Disarm a timer durably, however it was armed."""
+        call = checked_cancellation(workflow_id, timer_id)
+        return self._noted("events", await self._writer.call_timer(call, self._within(timeout_s)))
 
     async def put_package(self, record: PackageRecord, *, timeout_s: float | None = None) -> ConsistencyToken:
         """Store the package and point its type's route at it, together."""

@@ -39,6 +39,12 @@ if TYPE_CHECKING:
     from aion_store.log.codec import DecodeError, decode_event, encode_event
     from aion_store.memory import MemoryStore
     from aion_store.model.consistency import Consistency, ConsistencyToken, ReadConsistency
+    from aion_store.model.description import (
+        ChildWorkflow,
+        PendingActivity,
+        WorkflowDescription,
+        WorkflowQuarantine,
+    )
     from aion_store.model.events import (
         EVENT_TYPES,
         ActivityCancelled,
@@ -88,6 +94,7 @@ if TYPE_CHECKING:
         WorkflowId,
         parse_timer_id,
     )
+    from aion_store.model.moments import AsOf
     from aion_store.model.packages import PackageRecord, PackageRouteRecord
     from aion_store.model.payload import ActivityError, EncryptedPayload, Payload, WorkflowError
     from aion_store.model.schedules import CronTrigger, IntervalTrigger, Period, ScheduleConfig
@@ -100,7 +107,7 @@ if TYPE_CHECKING:
         SearchAttributeValue,
         StringAttribute,
     )
-    from aion_store.model.timers import TimerEntry
+    from aion_store.model.timers import TimerCancellation, TimerEntry
     from aion_store.model.workflow import RunSummary, WorkflowFilter, WorkflowStatus, WorkflowSummary
     from aion_store.open import StoreSettings, open_store
 
@@ -115,7 +122,9 @@ __all__ = [
     "ActivityStarted",
     "AnonymousTimer",
     "AppendBatch",
+    "AsOf",
     "BoolAttribute",
+    "ChildWorkflow",
     "ChildWorkflowCancelled",
     "ChildWorkflowCompleted",
     "ChildWorkflowFailed",
@@ -149,6 +158,7 @@ __all__ = [
     "PackageStore",
     "PackageVersion",
     "Payload",
+    "PendingActivity",
     "Period",
     "ReadConsistency",
     "ReadableEventStore",
@@ -172,6 +182,7 @@ __all__ = [
     "StoreError",
     "StoreSettings",
     "StringAttribute",
+    "TimerCancellation",
     "TimerCancelled",
     "TimerEntry",
     "TimerFired",
@@ -183,11 +194,13 @@ __all__ = [
     "WorkflowCancelled",
     "WorkflowCompleted",
     "WorkflowContinuedAsNew",
+    "WorkflowDescription",
     "WorkflowError",
     "WorkflowFailed",
     "WorkflowFilter",
     "WorkflowId",
     "WorkflowPaused",
+    "WorkflowQuarantine",
     "WorkflowReopened",
     "WorkflowResumed",
     "WorkflowStarted",
@@ -208,8 +221,10 @@ _HOMES = (
     "log.codec",
     "memory",
     "model.consistency",
+    "model.description",
     "model.events",
     "model.ids",
+    "model.moments",
     "model.packages",
     "model.payload",
     "model.schedules",

@@ -1,6 +1,6 @@
 """The tables: what a migration makes, what it refuses, and which index each hot query uses.
 
-`python -m tests.integration.test_schema` prints the description that tests/golden/schema-v1.txt holds; it needs
+`python -m tests.integration.test_schema` prints the description that tests/golden/schema-v2.txt holds; it needs
 AION_STORE_POSTGRES_DSN, a database whose schema `aion` was migrated.
 """
 
@@ -21,7 +21,7 @@ from aion_store.postgres.log_identity import LogIdentity
 from aion_store.postgres.migrate import check_schema, migrate
 from aion_store.postgres.statements import query
 
-GOLDEN = Path(__file__).parents[1] / "golden" / "schema-v1.txt"
+GOLDEN = Path(__file__).parents[1] / "golden" / "schema-v2.txt"
 LOG = LogIdentity("cluster", TopicIdentity("t.events", "e" * 22, 2), TopicIdentity("t.packages", "p" * 22, 1))
 GENERATION = "aion_g1"
 WORKFLOWS = 4_000
@@ -92,7 +92,7 @@ def test_the_tables_of_another_log_are_refused_and_left_alone(other: LogIdentity
 def test_tables_of_a_newer_version_are_refused(database: str) -> None:
     run_migration(database)
     with psycopg.connect(database) as connection:
-        connection.execute("update aion.migrations set version = 99")
+        connection.execute("update aion.migrations set version = 99 where version = 1")
     for check in (migrate, check_schema):
         with pytest.raises(SchemaMismatchError, match="version 99"):
             asyncio.run(check(database, schema="aion", log=LOG))
@@ -141,6 +141,11 @@ def fill(dsn: str) -> None:
             (WORKFLOWS,),
         )
         connection.execute(
+            "insert into timer_calls select w %% 2, lpad(to_hex(w), 32, '0')::uuid, w, now(), 'timer:named:t', now()"
+            " from generate_series(1, %s) as w",
+            (WORKFLOWS,),
+        )
+        connection.execute(
             "insert into children select w %% 2, lpad(to_hex(w), 32, '0')::uuid, lpad(to_hex(w / 4), 32, '0')::uuid,"
             " 'type', 1 from generate_series(1, %s) as w",
             (WORKFLOWS,),
@@ -162,6 +167,40 @@ HOT: dict[str, tuple[str, dict[str, Any], str]] = {
         {"partition": 1, "workflow_id": ONE, "from_seq": 2, "count": 2},
         "events_p1_pkey",
     ),
+    "a page of history": (
+        "select_history_page",
+        {"partition": 1, "workflow_id": ONE, "after": 2, "page_size": 2},
+        "events_p1_pkey",
+    ),
+    "a page back": (
+        "select_history_back",
+        {"partition": 1, "workflow_id": ONE, "before": None, "page_size": 2},
+        "Index Scan Backward using events_p1_pkey",
+    ),
+    "a stretch": (
+        "select_history_stretch",
+        {"partition": 1, "workflow_id": ONE, "from_seq": 2, "to_seq": 4, "page_size": 2, "page_bytes": 99},
+        "events_p1_pkey",
+    ),
+    "a run": ("select_run_events", {"partition": 1, "workflow_id": ONE, "run_id": None}, "(seq >= (InitPlan"),
+    "histories": ("select_histories", {"partitions": [1], "workflow_ids": [ONE]}, "events_p1_pkey"),
+    "the past": (
+        "select_history_as_of",
+        {"partition": 1, "workflow_id": ONE, "as_of_seq": None, "as_of_time": "now"},
+        "events_p1_pkey",
+    ),
+    "head": ("select_head", {"partition": 1, "workflow_id": ONE}, "workflows_by_id"),
+    "description": ("select_description", {"partition": 1, "workflow_id": ONE}, "children_by_child"),
+    "its children": ("select_children", {"workflow_id": ONE}, "children_by_parent"),
+    "their status": ("select_children", {"workflow_id": ONE}, "workflows_by_id"),
+    "paused": ("select_paused_ids", {"partitions": None}, "workflows_paused"),
+    "pending timers": ("select_pending_timers", {"partition": 1, "workflow_id": ONE}, "timers_pkey"),
+    "timer calls": (
+        "select_timer_calls_as_of",
+        {"partition": 1, "workflow_id": ONE, "as_of_time": None},
+        "timer_calls_pkey",
+    ),
+    "next timers": ("select_due_timers", {**DUE, "as_of": "infinity", "partitions": None}, "timers_due"),
     "runs": ("select_runs", {"partition": 1, "workflow_id": ONE}, "runs_pkey"),
     "ids": ("select_workflow_ids", PAGE, "workflows_by_id"),
     "active": ("select_active_ids", PAGE, "workflows_active"),

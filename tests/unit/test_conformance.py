@@ -14,8 +14,9 @@ from aion_store.contract import EventStore, WriteToken
 from aion_store.errors import StoreError
 from aion_store.memory import MemoryStore
 from aion_store.model.consistency import ConsistencyToken
+from aion_store.model.description import WorkflowDescription
 from aion_store.model.events import Event
-from aion_store.model.ids import TimerId, WorkflowId
+from aion_store.model.ids import RunId, TimerId, WorkflowId
 from aion_store.model.packages import PackageRecord
 from aion_store.model.timers import TimerEntry
 from aion_store.model.workflow import WorkflowSummary
@@ -100,6 +101,35 @@ class ListsBackwards(MemoryStore):
         return (await super().list_workflow_ids(**options))[::-1]
 
 
+class ReadsTheNextRunToo(MemoryStore):
+    async def read_run(self, workflow_id: WorkflowId, run_id: RunId | None = None, **options: Any) -> list[Event]:
+        run = await super().read_run(workflow_id, run_id, **options)
+        return await super().read_history_from(workflow_id, run[0].seq, **options) if run else []
+
+
+class PagesOneWayOnly(MemoryStore):
+    async def read_history_page(self, *arguments: Any, reverse: bool = False, **options: Any) -> list[Event]:
+        return await super().read_history_page(*arguments, **options)
+
+
+class TravelsByTheCallersClock(MemoryStore):
+    async def read_history(self, workflow_id: WorkflowId, **options: Any) -> list[Event]:
+        as_of = options.pop("as_of", None)
+        if not isinstance(as_of, datetime):
+            return await super().read_history(workflow_id, as_of=as_of, **options)
+        return [each for each in await super().read_history(workflow_id) if each.envelope.recorded_at <= as_of]
+
+
+class DescribesThePresent(MemoryStore):
+    async def describe(self, workflow_id: WorkflowId, **options: Any) -> WorkflowDescription | None:
+        return await super().describe(workflow_id)
+
+
+class ForgetsCancellations(MemoryStore):
+    async def cancel_timer(self, workflow_id: WorkflowId, timer_id: TimerId, **options: Any) -> ConsistencyToken:
+        return await super().put_package_route("order", "bb")
+
+
 @pytest.mark.parametrize(
     ("store", "numbers"),
     [
@@ -113,6 +143,11 @@ class ListsBackwards(MemoryStore):
         (NeverDeletes, {25, 35}),
         (PointsNoRoute, {23}),
         (ListsBackwards, {14, 39}),
+        (ReadsTheNextRunToo, {77}),
+        (PagesOneWayOnly, {76}),
+        (TravelsByTheCallersClock, {85}),
+        (DescribesThePresent, {86}),
+        (ForgetsCancellations, {84, 86}),
     ],
 )
 def test_a_store_that_breaks_a_rule_fails_its_scenario(store: type[EventStore], numbers: set[int]) -> None:

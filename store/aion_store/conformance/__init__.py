@@ -22,7 +22,9 @@ from __future__ import annotations
 
 from aion_store.conformance import (
     appends,
+    descriptions,
     freshness,
+    history_parts,
     limits,
     listing,
     packages,
@@ -33,6 +35,7 @@ from aion_store.conformance import (
     runs,
     summaries,
     survival,
+    time_travel,
     timer_paging,
     timers,
 )
@@ -43,7 +46,9 @@ __all__ = ["SCENARIOS", "Factory", "Scenario", "run_scenario"]
 SCENARIOS: tuple[Scenario, ...] = collect(
     (
         appends,
+        descriptions,
         freshness,
+        history_parts,
         limits,
         listing,
         packages,
@@ -54,6 +59,7 @@ SCENARIOS: tuple[Scenario, ...] = collect(
         runs,
         summaries,
         survival,
+        time_travel,
         timer_paging,
         timers,
     )

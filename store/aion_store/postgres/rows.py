@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from aion_store.errors import UndecodableEventError
@@ -16,7 +16,7 @@ from aion_store.model.workflow import RunSummary, WorkflowStatus, WorkflowSummar
 
 
 def events_from(workflow_id: WorkflowId, rows: Iterable[tuple[Any, ...]]) -> list[Event]:
-    """The rows of `select_history`; raises UndecodableEventError for the first that can't be decoded."""
+    """Rows of seq, kind, body and offset; raises UndecodableEventError for the first that can't be decoded."""
     events: list[Event] = []
     for seq, kind, body, offset in rows:
         try:
@@ -26,8 +26,13 @@ def events_from(workflow_id: WorkflowId, rows: Iterable[tuple[Any, ...]]) -> lis
     return events
 
 
+def head_from(rows: Sequence[tuple[Any, ...]]) -> int:
+    """The rows of `select_head`; 0 where there is none."""
+    return rows[0][0] if rows else 0
+
+
 def workflow_ids_from(rows: Iterable[tuple[Any, ...]]) -> list[WorkflowId]:
-    """The rows of `select_workflow_ids` and `select_active_ids`."""
+    """Rows of an id each."""
     return [WorkflowId(int=row[0].int) for row in rows]
 
 
@@ -74,7 +79,7 @@ def summaries_from(rows: Iterable[tuple[Any, ...]]) -> list[WorkflowSummary]:
 
 
 def timers_from(rows: Iterable[tuple[Any, ...]]) -> list[TimerEntry]:
-    """The rows of `select_due_timers`."""
+    """Rows of workflow id, timer id and fire_at."""
     return [
         TimerEntry(WorkflowId(int=workflow_id.int), parse_timer_id(timer_id), in_utc(fire_at))
         for workflow_id, timer_id, fire_at in rows
