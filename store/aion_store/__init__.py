@@ -110,6 +110,11 @@ if TYPE_CHECKING:
     from aion_store.model.timers import TimerCancellation, TimerEntry
     from aion_store.model.workflow import RunSummary, WorkflowFilter, WorkflowStatus, WorkflowSummary
     from aion_store.open import StoreSettings, open_store
+    from aion_store.visibility.errors import CursorError, FilterError
+    from aion_store.visibility.fields import AttributeType
+    from aion_store.visibility.filters import Field, Filter, Order
+    from aion_store.visibility.listing import ListedWorkflow, WorkflowPage
+    from aion_store.visibility.parsing import parse_filter
 
 __all__ = [
     "EVENT_TYPES",
@@ -123,6 +128,7 @@ __all__ = [
     "AnonymousTimer",
     "AppendBatch",
     "AsOf",
+    "AttributeType",
     "BoolAttribute",
     "ChildWorkflow",
     "ChildWorkflowCancelled",
@@ -135,22 +141,28 @@ __all__ = [
     "ContractEvent",
     "CorruptHistoryError",
     "CronTrigger",
+    "CursorError",
     "DatetimeAttribute",
     "DecodeError",
     "EncryptedPayload",
     "Event",
     "EventEnvelope",
     "EventStore",
+    "Field",
+    "Filter",
+    "FilterError",
     "FloatAttribute",
     "IntAttribute",
     "IntervalTrigger",
     "InvalidAppendError",
     "KeywordListAttribute",
     "LimitExceededError",
+    "ListedWorkflow",
     "LogGapError",
     "MemoryStore",
     "NamedTimer",
     "NotOwnerError",
+    "Order",
     "OtherEvent",
     "OutcomeUnknownError",
     "PackageRecord",
@@ -199,6 +211,7 @@ __all__ = [
     "WorkflowFailed",
     "WorkflowFilter",
     "WorkflowId",
+    "WorkflowPage",
     "WorkflowPaused",
     "WorkflowQuarantine",
     "WorkflowReopened",
@@ -212,6 +225,7 @@ __all__ = [
     "decode_event",
     "encode_event",
     "open_store",
+    "parse_filter",
     "parse_timer_id",
 ]
 
@@ -232,6 +246,11 @@ _HOMES = (
     "model.timers",
     "model.workflow",
     "open",
+    "visibility.errors",
+    "visibility.fields",
+    "visibility.filters",
+    "visibility.listing",
+    "visibility.parsing",
 )
 
 if not TYPE_CHECKING:

@@ -15,7 +15,7 @@ from datetime import datetime
 from typing import Final, Protocol, final, runtime_checkable
 
 from aion_store.errors import StoreError
-from aion_store.inquiry import HistoryReads, WorkflowReads
+from aion_store.inquiry import HistoryReads, VisibilityReads, WorkflowReads
 from aion_store.model.consistency import Consistency, ConsistencyToken, ReadConsistency
 from aion_store.model.events import Event
 from aion_store.model.ids import TimerId, WorkflowId
@@ -297,5 +297,7 @@ class PackageStore(Protocol):
 
 
 @runtime_checkable
-class EventStore(ReadableEventStore, WritableEventStore, PackageStore, HistoryReads, WorkflowReads, Protocol):
+class EventStore(
+    ReadableEventStore, WritableEventStore, PackageStore, HistoryReads, WorkflowReads, VisibilityReads, Protocol
+):
     """The whole contract. `open_store()` gives one for as long as its `async with` block runs."""

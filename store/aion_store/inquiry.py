@@ -15,6 +15,9 @@ from aion_store.model.events import Event
 from aion_store.model.ids import RunId, WorkflowId
 from aion_store.model.moments import AsOf
 from aion_store.model.timers import TimerEntry
+from aion_store.visibility.fields import AttributeType
+from aion_store.visibility.filters import Filter, Order
+from aion_store.visibility.listing import CountedBy, WorkflowPage
 
 
 class HistoryReads(Protocol):
@@ -156,5 +159,73 @@ class WorkflowReads(Protocol):
         """Return once every read through this handle, whatever its consistency, sees what the token names.
 
         Raises StaleProjectionError (retryable) past the time, SchemaMismatchError for a token of another log.
+        """
+        ...
+
+
+class VisibilityReads(Protocol):
+    """Finding workflows by what they are like. Workflows without a WorkflowStarted aren't found.
+
+    A filter is a value of `aion_store.visibility.filters` or its text (`parse_filter` says what is read). Fields are
+    WorkflowId, WorkflowType, Status, StartedAt, EndedAt, LastEventAt, FailedStep, Quarantined, and search attributes
+    by name. Those before EndedAt and registered attributes are indexed; others filter only beside a condition on one
+    that is. Raises FilterError, with the position in a text, for a filter that can't be answered.
+    """
+
+    async def list(
+        self,
+        filter: Filter | str | None = None,  # noqa: A002 - the word of every other such call
+        *,
+        order: Order | None = None,
+        limit: int = 100,
+        cursor: str | None = None,
+        consistency: ReadConsistency = Consistency.STRONG,
+        timeout_s: float | None = None,
+    ) -> WorkflowPage:
+        """At most `limit` (1 to 1,000) workflows that match, in that order; the latest to start first if none is given.
+
+        Pass a page's cursor, with the same filter and order, to get the next page: each costs the same, and workflows
+        that appear meanwhile neither repeat nor hide others. A text may end in its ORDER BY. Raises CursorError for a
+        cursor that was changed or that another list made.
+        """
+        ...
+
+    async def count(
+        self,
+        filter: Filter | str | None = None,  # noqa: A002 - as above
+        *,
+        consistency: ReadConsistency = Consistency.STRONG,
+        timeout_s: float | None = None,
+    ) -> int:
+        """How many match. A filter on Status and WorkflowType alone, or none, is answered from counters."""
+        ...
+
+    async def count_by(
+        self,
+        by: CountedBy,
+        filter: Filter | str | None = None,  # noqa: A002 - as above
+        *,
+        consistency: ReadConsistency = Consistency.STRONG,
+        timeout_s: float | None = None,
+    ) -> dict[str, int]:
+        """How many match by status or by workflow type, those with none left out, by text. Counters as for `count`."""
+        ...
+
+    async def list_search_attributes(self, *, timeout_s: float | None = None) -> dict[str, AttributeType]:
+        """The registered search attributes by name."""
+        ...
+
+    async def register_search_attribute(
+        self,
+        name: str,
+        attribute_type: AttributeType,
+        *,
+        timeout_s: float | None = None,
+    ) -> None:
+        """Give a search attribute its type and an index, so that filters may use it by itself.
+
+        Values of another type aren't found by it from then on. It may take as long as reading all workflows; nothing
+        waits for it. Registering again is fine; raises SchemaMismatchError for another type, LimitExceededError for
+        more than 64 attributes, UnavailableError (retryable).
         """
         ...

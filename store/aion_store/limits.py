@@ -21,6 +21,8 @@ MAX_QUEUED_APPENDS: Final = 10_000
 MAX_QUEUED_BYTES: Final = 64 * MIB
 MAX_ROUTES_PER_PUT: Final = 1_000
 MAX_HISTORIES_PER_READ: Final = 1_000
+MAX_LISTED_PER_PAGE: Final = 1_000
+MAX_REGISTERED_ATTRIBUTES: Final = 64
 MAX_PAGE_BYTES: Final = 8 * MIB
 """Where a page of a streamed history ends, however few its events."""
 MAX_INTEGER: Final = 2**63 - 1

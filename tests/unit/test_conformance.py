@@ -20,6 +20,8 @@ from aion_store.model.ids import RunId, TimerId, WorkflowId
 from aion_store.model.packages import PackageRecord
 from aion_store.model.timers import TimerEntry
 from aion_store.model.workflow import WorkflowSummary
+from aion_store.visibility.filters import Filter
+from aion_store.visibility.listing import WorkflowPage
 
 
 class ForgetsTheOrder(MemoryStore):
@@ -130,6 +132,27 @@ class ForgetsCancellations(MemoryStore):
         return await super().put_package_route("order", "bb")
 
 
+class ListsByTwoValuedLogic(MemoryStore):
+    async def list(self, filter: Filter | str | None = None, **options: Any) -> WorkflowPage:  # noqa: A002
+        page = await super().list(filter, **options)
+        if not isinstance(filter, str) or not filter.startswith("NOT channel"):
+            return page
+        found = {each.summary.workflow_id for each in (await super().list("channel = 'Internet'")).workflows}
+        rest = [each for each in (await super().list(**options)).workflows if each.summary.workflow_id not in found]
+        return WorkflowPage(tuple(rest), page.cursor)
+
+
+class PagesByOffset(MemoryStore):
+    async def list(self, *arguments: Any, **options: Any) -> WorkflowPage:
+        page = await super().list(*arguments, **options)
+        return WorkflowPage(page.workflows[1:] if options.get("cursor") else page.workflows, page.cursor)
+
+
+class CountsOnlyStarts(MemoryStore):
+    async def count_by(self, *arguments: Any, **options: Any) -> dict[str, int]:
+        return {"Running": 8} if arguments == ("Status",) else await super().count_by(*arguments, **options)
+
+
 @pytest.mark.parametrize(
     ("store", "numbers"),
     [
@@ -148,6 +171,9 @@ class ForgetsCancellations(MemoryStore):
         (TravelsByTheCallersClock, {85}),
         (DescribesThePresent, {86}),
         (ForgetsCancellations, {84, 86}),
+        (ListsByTwoValuedLogic, {88}),
+        (PagesByOffset, {90, 91}),
+        (CountsOnlyStarts, {93}),
     ],
 )
 def test_a_store_that_breaks_a_rule_fails_its_scenario(store: type[EventStore], numbers: set[int]) -> None:

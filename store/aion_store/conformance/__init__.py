@@ -38,6 +38,7 @@ from aion_store.conformance import (
     time_travel,
     timer_paging,
     timers,
+    visibility,
 )
 from aion_store.conformance.scenario import Factory, Scenario, collect, run_scenario
 
@@ -62,6 +63,7 @@ SCENARIOS: tuple[Scenario, ...] = collect(
         time_travel,
         timer_paging,
         timers,
+        visibility,
     )
 )
 """Every scenario, by number."""

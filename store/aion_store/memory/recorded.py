@@ -22,6 +22,7 @@ from aion_store.model.packages import PackageRecord
 from aion_store.model.timers import TimerCancellation, TimerEntry
 from aion_store.model.workflow import WorkflowStatus, WorkflowSummary, status_of, summarize
 from aion_store.projected import RecordedRow
+from aion_store.visibility.fields import AttributeType
 
 _MICROSECOND: Final = timedelta(microseconds=1)
 
@@ -76,6 +77,7 @@ class Recorded:
         self.ordinal = 0
         self.packages: dict[tuple[str, str], PackageRecord] = {}
         self.routes: dict[str, str] = {}
+        self.attribute_types: dict[str, AttributeType] = {}
         self._clock = clock
         self._last_at: datetime | None = None
         self._workflows: dict[WorkflowId, WorkflowRecords] = {}

@@ -23,6 +23,7 @@ from aion_store.memory.descriptions import MemoryDescriptions
 from aion_store.memory.histories import MemoryHistories
 from aion_store.memory.lists import MemoryLists
 from aion_store.memory.recording import Write
+from aion_store.memory.visibility import MemoryVisibility
 from aion_store.model.consistency import Consistency, ConsistencyToken, ReadConsistency
 from aion_store.model.events import Event
 from aion_store.model.ids import TimerId, WorkflowId
@@ -31,7 +32,7 @@ from aion_store.model.packages import PackageRecord, PackageRouteRecord
 _STRONG: Final = Consistency.STRONG
 
 
-class MemoryStore(MemoryHistories, MemoryDescriptions, MemoryLists, EventStore):
+class MemoryStore(MemoryHistories, MemoryDescriptions, MemoryLists, MemoryVisibility, EventStore):
     """An event store that lives as long as its object: one partition, 0, and nothing to wait for.
 
     Entering and leaving change nothing, so an object that is entered again still has its data, as an engine finds it
