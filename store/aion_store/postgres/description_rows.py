@@ -41,7 +41,7 @@ def search_attributes_from(text: str) -> Mapping[str, SearchAttributeValue]:
 def children_from(rows: Rows) -> list[ChildWorkflow]:
     """The rows of `select_children`."""
     return [
-        ChildWorkflow(WorkflowId(int=child.int), workflow_type, seq, None if status is None else WorkflowStatus(status))
+        ChildWorkflow(WorkflowId.of(child), workflow_type, seq, None if status is None else WorkflowStatus(status))
         for child, workflow_type, seq, status in rows
     ]
 
@@ -66,7 +66,7 @@ def description_now(
         logged_at=in_utc(logged_at),
         summary=summaries[0] if summaries else None,
         run=runs_from([run_row])[0] if run_row[0] is not None else None,
-        parent=None if summary_row[5] is None else WorkflowId(int=summary_row[5].int),
+        parent=None if summary_row[5] is None else WorkflowId.of(summary_row[5]),
         search_attributes=search_attributes_from(attributes),
         activities=tuple([PendingActivity(ActivityId(number), *columns) for number, *columns in activities]),
         timers=tuple(timers_from(timers)),
@@ -96,8 +96,8 @@ def description_then(
         HeadEvent(seq, in_utc(last_event_at), in_utc(logged_at)),
         [event for _, event in decoded if stop is None or event.seq < stop.sequence],
         [what for _, what in merge(decoded, _calls(workflow_id, calls, last_ordinal), key=lambda each: each[0])],
-        parent=WorkflowId(int=parent[0][0].int) if parent else None,
-        child_status={WorkflowId(int=child.int): status for child, status in named},
+        parent=WorkflowId.of(parent[0][0]) if parent else None,
+        child_status={WorkflowId.of(child): status for child, status in named},
         quarantine=stop,
     )
 

@@ -106,7 +106,8 @@ class ReadPool:
             named = await connection.execute(select_generation(self.schema))
             checkpoints = await connection.execute(query("select_checkpoints", live))
             cursors = [
-                await connection.execute(wanted.statement(live, self.schema), wanted.parameters) for wanted in queries
+                await connection.cursor(binary=True).execute(wanted.statement(live, self.schema), wanted.parameters)
+                for wanted in queries
             ]
         row = await named.fetchone()
         seen = checkpoints_from(await checkpoints.fetchall())
