@@ -33,7 +33,7 @@ from aion_store.log.record import TIMER, Draft
 from aion_store.log.timer_record import encode_timer
 from aion_store.model.consistency import ConsistencyToken
 from aion_store.model.ids import WorkflowId
-from aion_store.model.timers import TimerEntry
+from aion_store.model.timers import TimerCancellation, TimerEntry
 from aion_store.projected import LogName, ProjectedHeads
 
 _HELPERS: Final = 8
@@ -123,11 +123,13 @@ class LogWriter:
                 tasks.create_task(submit(partition, entries))
         return [outcomes[index] for index in range(len(appends))]
 
-    async def schedule_timer(self, entry: TimerEntry, timeout_s: float) -> ConsistencyToken:
-        """Arm a timer. The last one in the log wins: repeating after OutcomeUnknownError may override a newer one."""
-        key, partition = self._route(entry.workflow_id)
-        draft = Draft(key, encode_timer(entry), TIMER)
-        write = Write(key=key, append_id=self._append_ids.next_id(), workflow_id=entry.workflow_id, draft=draft)
+    async def call_timer(self, call: TimerEntry | TimerCancellation, timeout_s: float) -> ConsistencyToken:
+        """Arm a timer or cancel it. The last call in the log wins: repeating one after OutcomeUnknownError may
+        override a newer one.
+        """
+        key, partition = self._route(call.workflow_id)
+        draft = Draft(key, encode_timer(call), TIMER)
+        write = Write(key=key, append_id=self._append_ids.next_id(), workflow_id=call.workflow_id, draft=draft)
         return await self._submit("events", partition, write, timeout_s)
 
     async def change_packages(self, change: PackageChange, timeout_s: float) -> ConsistencyToken:

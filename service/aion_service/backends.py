@@ -27,6 +27,7 @@ from aion_service.settings import Settings
 from aion_store.contract import EventStore
 from aion_store.errors import ConfigurationError
 from aion_store.log.reader import EndOfLog, TopicIdentity, cluster_id
+from aion_store.postgres.attribute_registry import AttributeRegistry
 from aion_store.postgres.consistency import ConsistentReads, LogView, SessionMarks
 from aion_store.postgres.freshness import CheckpointWatcher, SharedEndOfLog
 from aion_store.postgres.heads import PostgresHeads
@@ -172,6 +173,7 @@ async def _assemble(
         ConsistentReads(pool, watcher, views, marks),
         marks,
         LagReader(settings.client, log.events.name, end_of_log, pool),
+        AttributeRegistry(settings.write_dsn, settings.schema_name),
         partitions=log.events.partitions,
         read_timeout_s=settings.read_timeout_s,
         append_timeout_s=settings.append_timeout_s,

@@ -22,7 +22,9 @@ from __future__ import annotations
 
 from aion_store.conformance import (
     appends,
+    descriptions,
     freshness,
+    history_parts,
     limits,
     listing,
     packages,
@@ -33,8 +35,10 @@ from aion_store.conformance import (
     runs,
     summaries,
     survival,
+    time_travel,
     timer_paging,
     timers,
+    visibility,
 )
 from aion_store.conformance.scenario import Factory, Scenario, collect, run_scenario
 
@@ -43,7 +47,9 @@ __all__ = ["SCENARIOS", "Factory", "Scenario", "run_scenario"]
 SCENARIOS: tuple[Scenario, ...] = collect(
     (
         appends,
+        descriptions,
         freshness,
+        history_parts,
         limits,
         listing,
         packages,
@@ -54,8 +60,10 @@ SCENARIOS: tuple[Scenario, ...] = collect(
         runs,
         summaries,
         survival,
+        time_travel,
         timer_paging,
         timers,
+        visibility,
     )
 )
 """Every scenario, by number."""
