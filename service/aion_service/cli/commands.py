@@ -8,7 +8,6 @@ from typing import Annotated
 
 import typer
 
-from aion_projectors import worker
 from aion_service.backends import projector_settings
 from aion_service.cli import operations
 from aion_service.cli import up as up_command
@@ -37,6 +36,8 @@ def up(
 @app.command()
 def projector() -> None:
     """Run one projector on the servers that AION_STORE_… in the environment names; start as many as you like."""
+    from aion_projectors import worker  # Faust takes seconds to import: the other commands do without
+
     try:
         settings = projector_settings(Settings.load())
     except ConfigurationError as error:

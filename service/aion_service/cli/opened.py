@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 from dataclasses import dataclass
 
+from aion_projectors.logs import describe_log
 from aion_projectors.settings import ProjectorSettings
-from aion_projectors.worker import describe_log
 from aion_service.backends import projector_settings
 from aion_service.settings import Settings
 from aion_store.errors import ConfigurationError

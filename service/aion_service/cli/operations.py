@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from aion_service.cli import quarantine
+from aion_service.cli import health, quarantine
 from aion_service.cli import rebuild as rebuild_command
 from aion_service.cli import unhalt as unhalt_command
 from aion_service.cli import verify as verify_command
@@ -23,10 +23,32 @@ quarantine_app = typer.Typer(
 
 def register(app: typer.Typer) -> None:
     """Add the commands."""
+    app.command()(doctor)
+    app.command()(lag)
+    app.command()(metrics)
     app.command()(verify)
     app.command()(rebuild)
     app.command()(unhalt)
     app.add_typer(quarantine_app)
+
+
+def doctor(as_json: Json = False) -> None:
+    """Look at Kafka, Postgres, tables and lag, and say what to do; exit code 1 when something needs somebody now."""
+    raise typer.Exit(run(health.doctor(as_json=as_json)))
+
+
+def lag(as_json: Json = False) -> None:
+    """Print how far each partition's tables are behind the log, in records and seconds."""
+    raise typer.Exit(run(health.lag(as_json=as_json)))
+
+
+def metrics(
+    listen: Annotated[
+        str | None, typer.Option(help="Serve them on HOST:PORT/metrics instead of printing once.")
+    ] = None,
+) -> None:
+    """Print the metrics in Prometheus's text format, or serve them."""
+    raise typer.Exit(run(health.show_metrics(listen)))
 
 
 def verify(

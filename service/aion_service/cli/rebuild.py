@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 
+from aion_projectors.logs import describe_log
 from aion_projectors.rebuild import Rebuild
-from aion_projectors.worker import describe_log
 from aion_service.backends import projector_settings
 from aion_service.cli.output import say
 from aion_service.cli.progress import bars
