@@ -29,11 +29,15 @@ class OwnedTable(NamedTuple):
     query: str
     key: str
     columns: tuple[str, ...]
-    rows: Callable[[WorkflowRows], Mapping[Any, Any]]
+    rows: Callable[[Any], Mapping[Any, Any]]
 
     def row(self, folded: Any) -> Row:
         """The columns of a row as it was folded."""
         return {column: getattr(folded, column) for column in self.columns}
+
+
+def _themselves(rows: Mapping[Any, Any]) -> Mapping[Any, Any]:
+    return rows
 
 
 _RUN: Final = ("run_id", "parent_run_id", "status", "started_at", "closed_at")
@@ -45,13 +49,17 @@ OWNED_TABLES: Final[tuple[OwnedTable, ...]] = (
     OwnedTable("timers", "verify_timers", "timer_id", ("fire_at",), attrgetter("timers")),
     OwnedTable("children", "verify_claims", "child_id", _CLAIM, attrgetter("claims")),
 )
-"""All but `workflows` itself."""
+"""Those whose rows follow from a workflow's state, but `workflows` itself."""
+TIMER_CALLS: Final = OwnedTable(
+    "timer_calls", "verify_timer_calls", "ordinal", ("logged_at", "timer_id", "fire_at"), _themselves
+)
+"""Not state, but what was called, by ordinal."""
 
 
 class DerivedComparison:
     """Compares the tables with the folded workflows of a partition, and uses them up: `workflows` comes last."""
 
-    def __init__(self, partition: int, folded: dict[WorkflowKey, WorkflowRows], *, moved: bool) -> None:
+    def __init__(self, partition: int, folded: dict[WorkflowKey, Any], *, moved: bool) -> None:
         self._partition, self._folded, self._moved = partition, folded, moved
 
     def owned(self, table: OwnedTable, found: Rows) -> Iterator[Difference]:

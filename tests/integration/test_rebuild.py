@@ -19,7 +19,9 @@ from aion_store import AppendBatch, Consistency, Event, WorkflowFilter, WriteTok
 from aion_store.conformance.events import HistoryBuilder, workflow
 from aion_store.errors import ConfigurationError, LogGapError, SchemaMismatchError
 from aion_store.log.record import Draft
+from aion_store.postgres.attribute_registry import AttributeRegistry
 from aion_store.postgres.generations import create_generation
+from aion_store.visibility.fields import AttributeType
 from tests.integration.test_projected_tables import write_histories
 from tests.projected_log import Projected, make_projected, running_worker
 from tests.servers import Servers
@@ -160,6 +162,7 @@ def test_a_rebuilt_generation_is_like_a_migrated_one(projected: Projected) -> No
     union all select format('%%s %%s', relname, reloptions) from pg_class
     where relnamespace = to_regnamespace(%s) and relkind in ('r', 'p') order by 1
     """
+    asyncio.run(AttributeRegistry(projected.dsn, "aion").register("priority", AttributeType.INT, 30))
     before = projected.rows(describe, *["aion_g1"] * 5)
     rebuild(projected)
     assert projected.rows(describe, *["aion_g2"] * 5) == before
