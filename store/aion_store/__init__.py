@@ -103,6 +103,9 @@ if TYPE_CHECKING:
     from aion_store.model.timers import TimerEntry
     from aion_store.model.workflow import RunSummary, WorkflowFilter, WorkflowStatus, WorkflowSummary
     from aion_store.open import StoreSettings, open_store
+    from aion_store.streams.contract import EventStreams, Subscription, SubscriptionStart
+    from aion_store.streams.event import StreamedEvent
+    from aion_store.streams.position import PartitionPosition, Start, StreamPosition
 
 __all__ = [
     "EVENT_TYPES",
@@ -132,6 +135,7 @@ __all__ = [
     "Event",
     "EventEnvelope",
     "EventStore",
+    "EventStreams",
     "FloatAttribute",
     "IntAttribute",
     "IntervalTrigger",
@@ -148,6 +152,7 @@ __all__ = [
     "PackageRouteRecord",
     "PackageStore",
     "PackageVersion",
+    "PartitionPosition",
     "Payload",
     "Period",
     "ReadConsistency",
@@ -169,9 +174,14 @@ __all__ = [
     "SignalReceived",
     "SignalSent",
     "StaleProjectionError",
+    "Start",
     "StoreError",
     "StoreSettings",
+    "StreamPosition",
+    "StreamedEvent",
     "StringAttribute",
+    "Subscription",
+    "SubscriptionStart",
     "TimerCancelled",
     "TimerEntry",
     "TimerFired",
@@ -217,6 +227,9 @@ _HOMES = (
     "model.timers",
     "model.workflow",
     "open",
+    "streams.contract",
+    "streams.event",
+    "streams.position",
 )
 
 if not TYPE_CHECKING:

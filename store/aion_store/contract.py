@@ -21,6 +21,7 @@ from aion_store.model.ids import TimerId, WorkflowId
 from aion_store.model.packages import PackageRecord, PackageRouteRecord
 from aion_store.model.timers import TimerEntry
 from aion_store.model.workflow import RunSummary, WorkflowFilter, WorkflowSummary
+from aion_store.streams.contract import EventStreams
 
 _MINT: Final = object()
 
@@ -283,5 +284,5 @@ class PackageStore(Protocol):
 
 
 @runtime_checkable
-class EventStore(ReadableEventStore, WritableEventStore, PackageStore, Protocol):
+class EventStore(ReadableEventStore, WritableEventStore, PackageStore, EventStreams, Protocol):
     """The whole contract. `open_store()` gives one for as long as its `async with` block runs."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
+from datetime import datetime
 
 from aion_store.append_rules import PreparedAppend, decide_repeat
 from aion_store.log.codec import decode_event
@@ -18,6 +19,7 @@ from aion_store.model.packages import PackageRecord
 from aion_store.model.timers import TimerEntry
 from aion_store.model.workflow import WorkflowSummary, status_of, summarize
 from aion_store.projected import RecordedRow
+from aion_store.streams.event import StreamedEvent
 
 
 class WorkflowRecords:
@@ -40,15 +42,19 @@ class WorkflowRecords:
 
 
 class Recorded:
-    """All that was recorded, and what follows from it. `ordinal` counts the records, as a partition's log would."""
+    """All that was recorded, and what follows from it. `ordinal` counts the records, as a partition's log would.
+
+    `events` are all events in the order of the log; offsets count from 0 and have no holes.
+    """
 
     def __init__(self) -> None:
         self.ordinal = 0
+        self.events: list[StreamedEvent] = []
         self.packages: dict[tuple[str, str], PackageRecord] = {}
         self.routes: dict[str, str] = {}
         self._workflows: dict[WorkflowId, WorkflowRecords] = {}
 
-    def append(self, append: PreparedAppend) -> None:
+    def append(self, append: PreparedAppend, logged_at: datetime) -> None:
         """Record the append, whole; nothing when it repeats one that is recorded. Raises what refuses it."""
         records = self._workflows.get(append.workflow_id, WorkflowRecords())
         head = len(records.rows)
@@ -69,6 +75,14 @@ class Recorded:
         records.rows += rows
         records.entries += rows
         self._workflows[append.workflow_id] = records
+        begin = self.ordinal
+        self.events += [
+            StreamedEvent(
+                *(append.workflow_id, event.seq, event.kind, event.body, append.append_id),
+                *(i + 1, count, begin, 0, begin + i, begin + i + 1, logged_at),
+            )
+            for i, event in enumerate(append.events)
+        ]
         self.ordinal += count
 
     def schedule(self, timer: TimerEntry) -> None:

@@ -8,12 +8,11 @@ import threading
 from collections.abc import AsyncIterator, Callable, Collection, Generator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
-from functools import partial
 from types import TracebackType
 from typing import Final, NamedTuple, Self
 
 from aion_store.append_ids import AppendIds
-from aion_store.append_rules import check_append, check_batches
+from aion_store.append_rules import PreparedAppend, check_append, check_batches
 from aion_store.call_rules import (
     check_consistency,
     check_filter,
@@ -27,15 +26,20 @@ from aion_store.call_rules import (
     checked_time,
     checked_timer,
 )
+from aion_store.clock import utc_now
 from aion_store.contract import AppendBatch, EventStore, WriteToken, check_write_token
 from aion_store.errors import SchemaMismatchError, StaleProjectionError, StoreError
 from aion_store.memory.recorded import Recorded
+from aion_store.memory.subscription import MemoryLog, MemorySubscription
 from aion_store.model.consistency import Consistency, ConsistencyToken, ReadConsistency
 from aion_store.model.events import Event
 from aion_store.model.ids import TimerId, WorkflowId
 from aion_store.model.packages import PackageRecord, PackageRouteRecord
 from aion_store.model.timers import TimerEntry
 from aion_store.model.workflow import RunSummary, WorkflowFilter, WorkflowSummary, run_chain, runs_of
+from aion_store.streams.contract import Subscription, SubscriptionStart
+from aion_store.streams.position import Start
+from aion_store.streams.request import checked_request
 
 _STRONG: Final = Consistency.STRONG
 _EVERYTHING: Final = WorkflowFilter()
@@ -62,6 +66,7 @@ class MemoryStore(EventStore):
         self._lock = threading.Lock()
         self._append_ids = AppendIds()
         self._topic_id = base64.urlsafe_b64encode(os.urandom(16)).decode().rstrip("=")
+        self._log = MemoryLog(self._topic_id, self._recorded, self._lock)
 
     async def __aenter__(self) -> Self:
         """The store itself."""
@@ -76,7 +81,9 @@ class MemoryStore(EventStore):
         """Make the change, whole, or raise what refuses it."""
         with self._lock:
             change()
-            return ConsistencyToken(self._topic_id, 0, self._recorded.ordinal)
+            token = ConsistencyToken(self._topic_id, 0, self._recorded.ordinal)
+        self._log.tell()
+        return token
 
     @contextmanager
     def _read(self, consistency: ReadConsistency) -> Generator[Recorded]:
@@ -107,7 +114,11 @@ class MemoryStore(EventStore):
         check_write_token(token)
         name = self._append_ids.next_id() if append_id is None else append_id
         append = check_append(workflow_id, events, expected_seq, name)
-        return self._commit(Write(name, workflow_id, expected_seq), lambda: self._recorded.append(append))
+        return self._append(append)
+
+    def _append(self, append: PreparedAppend) -> ConsistencyToken:
+        write = Write(append.append_id, append.workflow_id, append.expected_seq)
+        return self._commit(write, lambda: self._recorded.append(append, utc_now()))
 
     async def append_many(
         self, token: WriteToken, batches: Sequence[AppendBatch], *, timeout_s: float | None = None
@@ -115,9 +126,8 @@ class MemoryStore(EventStore):
         check_write_token(token)
         outcomes: list[ConsistencyToken | StoreError] = []
         for append in check_batches(batches, self._append_ids):
-            write = Write(append.append_id, append.workflow_id, append.expected_seq)
             try:
-                outcomes.append(self._commit(write, partial(self._recorded.append, append)))
+                outcomes.append(self._append(append))
             except StoreError as error:
                 outcomes.append(error)
         return outcomes
@@ -277,6 +287,17 @@ class MemoryStore(EventStore):
         with self._read(consistency) as recorded:
             routes = sorted(recorded.routes.items())
         return [PackageRouteRecord(workflow_type=name, content_hash=points_at) for name, points_at in routes]
+
+    def subscribe(
+        self,
+        *,
+        start: SubscriptionStart = Start.BEGINNING,
+        kinds: Collection[str] | None = None,
+        workflow_types: Collection[str] | None = None,
+        workflow_id: WorkflowId | None = None,
+        group: str | None = None,
+    ) -> Subscription:
+        return MemorySubscription(self._log, checked_request(start, kinds, workflow_types, workflow_id, group))
 
 
 def _names_ours(partitions: Collection[int] | None) -> bool:
