@@ -7,7 +7,7 @@ what a read waits for is `postgres.consistency`.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Final
 
@@ -27,6 +27,9 @@ from aion_store.postgres.consistency import ConsistentReads, SessionMarks
 from aion_store.postgres.lag import LagReader
 from aion_store.postgres.reader import PostgresReads
 from aion_store.projected import LogName
+from aion_store.streams.contract import Subscription, SubscriptionStart
+from aion_store.streams.position import Start
+from aion_store.streams.subscription import LogStreams
 from aion_store.visibility.fields import AttributeType
 
 REGISTRATION_S: Final = 3_600.0
@@ -44,13 +47,15 @@ class KafkaEventStore(PostgresReads):
         marks: SessionMarks,
         lag: LagReader,
         registry: AttributeRegistry,
+        streams: LogStreams,
         *,
         partitions: int,
         read_timeout_s: float,
         append_timeout_s: float,
     ) -> None:
         super().__init__(reads, partitions, read_timeout_s)
-        self._writer, self._marks, self._lag, self._registry = writer, marks, lag, registry
+        self._writer, self._marks, self._lag = writer, marks, lag
+        self._registry, self._streams = registry, streams
         self._append_timeout_s = append_timeout_s
         self._append_ids = AppendIds()
 
@@ -138,6 +143,18 @@ class KafkaEventStore(PostgresReads):
         named = checked_route(workflow_type, content_hash)
         change = PackageRoutePut(workflow_type=named.workflow_type, content_hash=named.content_hash)
         return await self._change(change, timeout_s)
+
+    def subscribe(
+        self,
+        *,
+        start: SubscriptionStart = Start.BEGINNING,
+        kinds: Collection[str] | None = None,
+        workflow_types: Collection[str] | None = None,
+        workflow_id: WorkflowId | None = None,
+        group: str | None = None,
+    ) -> Subscription:
+        """The committed events from `start` on, then those to come, straight from the log."""
+        return self._streams.subscribe(start, kinds, workflow_types, workflow_id, group)
 
     async def lag(self, *, timeout_s: float = 10.0) -> dict[int, int]:
         """How many committed records aren't in the tables yet, by events partition; all 0 when nothing is missing.

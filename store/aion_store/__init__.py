@@ -110,6 +110,9 @@ if TYPE_CHECKING:
     from aion_store.model.timers import TimerCancellation, TimerEntry
     from aion_store.model.workflow import RunSummary, WorkflowFilter, WorkflowStatus, WorkflowSummary
     from aion_store.open import StoreSettings, open_store
+    from aion_store.streams.contract import EventStreams, Subscription, SubscriptionStart
+    from aion_store.streams.event import StreamedEvent
+    from aion_store.streams.position import PartitionPosition, Start, StreamPosition
     from aion_store.visibility.errors import CursorError, FilterError
     from aion_store.visibility.fields import AttributeType
     from aion_store.visibility.filters import Field, Filter, Order
@@ -148,6 +151,7 @@ __all__ = [
     "Event",
     "EventEnvelope",
     "EventStore",
+    "EventStreams",
     "Field",
     "Filter",
     "FilterError",
@@ -169,6 +173,7 @@ __all__ = [
     "PackageRouteRecord",
     "PackageStore",
     "PackageVersion",
+    "PartitionPosition",
     "Payload",
     "PendingActivity",
     "Period",
@@ -191,9 +196,14 @@ __all__ = [
     "SignalReceived",
     "SignalSent",
     "StaleProjectionError",
+    "Start",
     "StoreError",
     "StoreSettings",
+    "StreamPosition",
+    "StreamedEvent",
     "StringAttribute",
+    "Subscription",
+    "SubscriptionStart",
     "TimerCancellation",
     "TimerCancelled",
     "TimerEntry",
@@ -251,6 +261,9 @@ _HOMES = (
     "visibility.filters",
     "visibility.listing",
     "visibility.parsing",
+    "streams.contract",
+    "streams.event",
+    "streams.position",
 )
 
 if not TYPE_CHECKING:

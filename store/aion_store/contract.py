@@ -23,6 +23,7 @@ from aion_store.model.moments import AsOf
 from aion_store.model.packages import PackageRecord, PackageRouteRecord
 from aion_store.model.timers import TimerEntry
 from aion_store.model.workflow import RunSummary, WorkflowFilter, WorkflowSummary
+from aion_store.streams.contract import EventStreams
 
 _MINT: Final = object()
 
@@ -298,6 +299,13 @@ class PackageStore(Protocol):
 
 @runtime_checkable
 class EventStore(
-    ReadableEventStore, WritableEventStore, PackageStore, HistoryReads, WorkflowReads, VisibilityReads, Protocol
+    ReadableEventStore,
+    WritableEventStore,
+    PackageStore,
+    HistoryReads,
+    WorkflowReads,
+    VisibilityReads,
+    EventStreams,
+    Protocol,
 ):
     """The whole contract. `open_store()` gives one for as long as its `async with` block runs."""

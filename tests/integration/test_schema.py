@@ -219,6 +219,12 @@ HOT: dict[str, tuple[str, dict[str, Any], str]] = {
         "timer_calls_pkey",
     ),
     "next timers": ("select_due_timers", {**DUE, "as_of": "infinity", "partitions": None}, "timers_due"),
+    "stream": (
+        "select_stream_page",
+        {"partition": 1, "workflow_id": ONE, "from_seq": 2, "count": 2},
+        "events_p1_pkey",
+    ),
+    "type": ("select_last_started", {"partition": 1, "workflow_id": ONE, "seq": 4}, "events_p1_pkey"),
     "runs": ("select_runs", {"partition": 1, "workflow_id": ONE}, "runs_pkey"),
     "ids": ("select_workflow_ids", PAGE, "workflows_by_id"),
     "active": ("select_active_ids", PAGE, "workflows_active"),

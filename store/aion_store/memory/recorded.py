@@ -22,6 +22,7 @@ from aion_store.model.packages import PackageRecord
 from aion_store.model.timers import TimerCancellation, TimerEntry
 from aion_store.model.workflow import WorkflowStatus, WorkflowSummary, status_of, summarize
 from aion_store.projected import RecordedRow
+from aion_store.streams.event import StreamedEvent
 from aion_store.visibility.fields import AttributeType
 
 _MICROSECOND: Final = timedelta(microseconds=1)
@@ -71,10 +72,14 @@ class WorkflowRecords:
 
 
 class Recorded:
-    """All that was recorded, and what follows from it. `ordinal` counts the records, as a partition's log would."""
+    """All that was recorded, and what follows from it. `ordinal` counts the records, as a partition's log would.
+
+    `events` are all events in the order of the log; offsets count from 0 and have no holes.
+    """
 
     def __init__(self, clock: Clock) -> None:
         self.ordinal = 0
+        self.events: list[StreamedEvent] = []
         self.packages: dict[tuple[str, str], PackageRecord] = {}
         self.routes: dict[str, str] = {}
         self.attribute_types: dict[str, AttributeType] = {}
@@ -107,6 +112,14 @@ class Recorded:
         records.rows += rows
         records.entries += [Logged(at, row) for row in rows]
         self._workflows[append.workflow_id] = records
+        begin = self.ordinal
+        self.events += [
+            StreamedEvent(
+                *(append.workflow_id, event.seq, event.kind, event.body, append.append_id),
+                *(i + 1, count, begin, 0, begin + i, begin + i + 1, at),
+            )
+            for i, event in enumerate(append.events)
+        ]
         self.ordinal += count
 
     def call_timer(self, call: TimerCall) -> None:

@@ -14,6 +14,7 @@ from aion_store.call_rules import check_consistency
 from aion_store.clock import Clock, utc_now
 from aion_store.errors import SchemaMismatchError, StaleProjectionError
 from aion_store.memory.recorded import Recorded
+from aion_store.memory.subscription import MemoryLog
 from aion_store.model.consistency import ConsistencyToken, ReadConsistency
 from aion_store.model.ids import WorkflowId
 
@@ -34,12 +35,15 @@ class Recording:
         self._lock = threading.Lock()
         self._append_ids = AppendIds()
         self._topic_id = base64.urlsafe_b64encode(os.urandom(16)).decode().rstrip("=")
+        self._log = MemoryLog(self._topic_id, self._recorded, self._lock)
 
     def _commit(self, write: Write, change: Callable[[], None]) -> ConsistencyToken:
         """Make the change, whole, or raise what refuses it."""
         with self._lock:
             change()
-            return ConsistencyToken(self._topic_id, 0, self._recorded.ordinal)
+            token = ConsistencyToken(self._topic_id, 0, self._recorded.ordinal)
+        self._log.tell()
+        return token
 
     @contextmanager
     def _read(self, consistency: ReadConsistency) -> Generator[Recorded]:

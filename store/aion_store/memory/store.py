@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
-from functools import partial
 from types import TracebackType
 from typing import Final, Self
 
-from aion_store.append_rules import check_append, check_batches
+from aion_store.append_rules import PreparedAppend, check_append, check_batches
 from aion_store.call_rules import (
     check_package,
     check_token,
@@ -23,11 +22,15 @@ from aion_store.memory.descriptions import MemoryDescriptions
 from aion_store.memory.histories import MemoryHistories
 from aion_store.memory.lists import MemoryLists
 from aion_store.memory.recording import Write
+from aion_store.memory.subscription import MemorySubscription
 from aion_store.memory.visibility import MemoryVisibility
 from aion_store.model.consistency import Consistency, ConsistencyToken, ReadConsistency
 from aion_store.model.events import Event
 from aion_store.model.ids import TimerId, WorkflowId
 from aion_store.model.packages import PackageRecord, PackageRouteRecord
+from aion_store.streams.contract import Subscription, SubscriptionStart
+from aion_store.streams.position import Start
+from aion_store.streams.request import checked_request
 
 _STRONG: Final = Consistency.STRONG
 
@@ -62,7 +65,11 @@ class MemoryStore(MemoryHistories, MemoryDescriptions, MemoryLists, MemoryVisibi
         check_write_token(token)
         name = self._append_ids.next_id() if append_id is None else append_id
         append = check_append(workflow_id, events, expected_seq, name)
-        return self._commit(Write(name, workflow_id, expected_seq), lambda: self._recorded.append(append))
+        return self._append(append)
+
+    def _append(self, append: PreparedAppend) -> ConsistencyToken:
+        write = Write(append.append_id, append.workflow_id, append.expected_seq)
+        return self._commit(write, lambda: self._recorded.append(append))
 
     async def append_many(
         self, token: WriteToken, batches: Sequence[AppendBatch], *, timeout_s: float | None = None
@@ -70,9 +77,8 @@ class MemoryStore(MemoryHistories, MemoryDescriptions, MemoryLists, MemoryVisibi
         check_write_token(token)
         outcomes: list[ConsistencyToken | StoreError] = []
         for append in check_batches(batches, self._append_ids):
-            write = Write(append.append_id, append.workflow_id, append.expected_seq)
             try:
-                outcomes.append(self._commit(write, partial(self._recorded.append, append)))
+                outcomes.append(self._append(append))
             except StoreError as error:
                 outcomes.append(error)
         return outcomes
@@ -136,3 +142,14 @@ class MemoryStore(MemoryHistories, MemoryDescriptions, MemoryLists, MemoryVisibi
         with self._read(consistency) as recorded:
             routes = sorted(recorded.routes.items())
         return [PackageRouteRecord(workflow_type=name, content_hash=points_at) for name, points_at in routes]
+
+    def subscribe(
+        self,
+        *,
+        start: SubscriptionStart = Start.BEGINNING,
+        kinds: Collection[str] | None = None,
+        workflow_types: Collection[str] | None = None,
+        workflow_id: WorkflowId | None = None,
+        group: str | None = None,
+    ) -> Subscription:
+        return MemorySubscription(self._log, checked_request(start, kinds, workflow_types, workflow_id, group))

@@ -39,18 +39,19 @@ class ConsistencyToken(NamedTuple):
 
     def __str__(self) -> str:
         text = f"at1.{self.topic_id}.{self.partition}.{self.ordinal}"
-        return f"{text}.{_check(text)}"
+        return f"{text}.{check_of(text)}"
 
     @classmethod
     def parse(cls, text: str) -> Self:
         """A token from its text; raises ValueError for any text that `str(token)` didn't make."""
         match = _TOKEN.fullmatch(text)
-        if match is None or _check(text.rpartition(".")[0]) != match[4]:
+        if match is None or check_of(text.rpartition(".")[0]) != match[4]:
             raise ValueError(f"{text[:80]!r} isn't a consistency token, or was cut or changed on its way")
         return cls(match[1], int(match[2]), int(match[3]))
 
 
-def _check(text: str) -> str:
+def check_of(text: str) -> str:
+    """The check at the end of a token's text: it tells what was cut or changed on the way, nothing more."""
     return hashlib.sha256(text.encode()).hexdigest()[:8]
 
 
