@@ -114,6 +114,10 @@ class PlainWriter:
         end = self.end("events", partition)
         self._ends["events", partition] = _End(end.ordinal + count, end.chain)
 
+    def skip_to(self, log: LogName, partition: int, end: _End) -> None:
+        """Go on after these records of ours, which were written some other way."""
+        self._ends[log, partition] = end
+
     def end(self, log: LogName, partition: int) -> _End:
         """What the next record of a partition follows."""
         start = chain_start(self.topic(log).topic_id, partition)

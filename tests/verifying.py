@@ -22,7 +22,9 @@ class Found(NamedTuple):
         return {(difference.table, difference.column) for difference in self.differences}
 
 
-def verify(projected: Projected, scope: Scope = EVERYTHING, at_once: int = WORKFLOWS_AT_ONCE) -> Found:
+def verify(
+    projected: Projected, scope: Scope = EVERYTHING, at_once: int = WORKFLOWS_AT_ONCE, *, moved: bool = False
+) -> Found:
     """Compare everything (or what is in scope) of a test's tables with its log."""
     differences: list[Difference] = []
     settings = projected.settings
@@ -34,6 +36,7 @@ def verify(projected: Projected, scope: Scope = EVERYTHING, at_once: int = WORKF
         differences.append,
         lambda *_: None,
         at_once,
+        moved=moved,
     )
     parts = [verifier.events(partition, scope) for partition in range(projected.log.events.partitions)]
     if scope.whole:

@@ -17,7 +17,7 @@ _WORKFLOW_COLUMNS: Final = (
     *("failed_activity_id", "failed_activity_type", "failed_step", "failure_reason", "search_attributes"),
     *("quarantined", "quarantined_seq", "quarantined_offset", "quarantined_at"),
 )
-_OF_THE_FORMER_TOPIC: Final = ("quarantined_offset", "quarantined_at")
+_OF_THE_FORMER_TOPIC: Final = ("quarantined_offset", "quarantined_at", "logged_at")
 
 
 class OwnedTable(NamedTuple):
@@ -74,7 +74,7 @@ class DerivedComparison:
             if expected is None:
                 yield difference._replace(found=row)
             else:
-                yield from compare_columns(difference, table.row(expected), row)
+                yield from compare_columns(difference, self._comparable(table.row(expected)), row)
         for workflow, rows in self._folded.items():
             for key, row in table.rows(rows).items():
                 difference = self._difference(workflow.workflow_id, table.name, {table.key: key})
@@ -89,13 +89,14 @@ class DerivedComparison:
             if rows is None or rows.head == 0:
                 yield difference._replace(found=row)
                 continue
-            expected = _workflow(rows)
-            if self._moved:
-                expected = {name: value for name, value in expected.items() if name not in _OF_THE_FORMER_TOPIC}
-            yield from compare_columns(difference, expected, row)
+            yield from compare_columns(difference, self._comparable(_workflow(rows)), row)
         for workflow, rows in self._folded.items():
             if rows.head:
                 yield self._difference(workflow.workflow_id, "workflows", {})._replace(expected=_workflow(rows))
+
+    def _comparable(self, row: Row) -> Row:
+        """What of a row doesn't depend on the topic; all of it where the log was not moved."""
+        return {name: value for name, value in row.items() if not (self._moved and name in _OF_THE_FORMER_TOPIC)}
 
     def _difference(self, workflow_id: bytes, table: str, key: Mapping[str, Any]) -> Difference:
         return Difference("events", self._partition, UUID(bytes=workflow_id), table, key, None, None, None)

@@ -11,7 +11,9 @@ import urllib.request
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
+from aion_service.cli.commands import app
 from aion_service.embedded.ports import free_ports
 from aion_store.conformance.events import HistoryBuilder, workflow
 from tests.integration.test_projected_tables import write_histories
@@ -41,17 +43,9 @@ def environment(projected: Projected) -> dict[str, str]:
 
 
 def command(projected: Projected, *arguments: str, code: int = 0) -> str:
-    """What a command prints; it must end with that exit code and without a trace."""
-    done = subprocess.run(
-        [str(COMMAND), *arguments],
-        env=environment(projected),
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
-    assert "Traceback" not in done.stderr
-    assert done.returncode == code, done.stdout + done.stderr
+    """What a command prints when it is run in this process; it must end with that exit code."""
+    done = CliRunner().invoke(app, arguments, env=environment(projected), catch_exceptions=False)
+    assert done.exit_code == code, done.output
     return done.stdout
 
 

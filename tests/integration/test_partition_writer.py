@@ -222,7 +222,7 @@ def test_tables_of_an_older_state_do_not_mislead(log: Log) -> None:
             await writer.append(prepare(WorkflowId.random(), 0), TIMEOUT_S)
             log.tables.behind_at = 0
             with pytest.raises(UnavailableError, match="the writer needs"):
-                await writer.append(prepare(workflow_id, 0), 0.5)
+                await writer.append(prepare(workflow_id, 0), 3.0)
             log.tables.behind_at = None
             await writer.append(prepare(workflow_id, 3), TIMEOUT_S)
 

@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from aion_service.cli import health, quarantine
+from aion_service.cli import reanchor as reanchor_command
 from aion_service.cli import rebuild as rebuild_command
 from aion_service.cli import unhalt as unhalt_command
 from aion_service.cli import verify as verify_command
@@ -29,6 +30,7 @@ def register(app: typer.Typer) -> None:
     app.command()(verify)
     app.command()(rebuild)
     app.command()(unhalt)
+    app.command()(reanchor)
     app.add_typer(quarantine_app)
 
 
@@ -55,11 +57,14 @@ def verify(
     partition: Annotated[list[int] | None, typer.Option(help="Only this partition of the events log.")] = None,
     workflow: Annotated[list[str] | None, typer.Option(help="Only this workflow.")] = None,
     sample: Annotated[int | None, typer.Option(min=1, help="Only so many workflows a partition, at random.")] = None,
+    moved: Annotated[
+        bool, typer.Option("--moved", help="The log was mirrored: offsets and broker times may be the former log's.")
+    ] = False,
     repair: Annotated[bool, typer.Option("--repair", help="Make damaged workflows anew from the log.")] = False,
     as_json: Json = False,
 ) -> None:
     """Compare the tables with the log, and say every difference; exit code 3 when there are any."""
-    request = verify_command.VerifyRequest(partition or (), workflow or (), sample, repair, as_json)
+    request = verify_command.VerifyRequest(partition or (), workflow or (), sample, moved, repair, as_json)
     raise typer.Exit(run(verify_command.verify(request)))
 
 
@@ -87,6 +92,11 @@ def unhalt(
 ) -> None:
     """Let halted partitions move again, once what halted them is mended."""
     raise typer.Exit(run(unhalt_command.unhalt(partition or (), packages=packages)))
+
+
+def reanchor() -> None:
+    """Let the tables go on with the log of the settings, which was mirrored from theirs; stop every writer before."""
+    raise typer.Exit(run(reanchor_command.reanchor()))
 
 
 @quarantine_app.command("list")

@@ -31,6 +31,7 @@ class VerifyRequest:
     partitions: Sequence[int]
     workflows: Sequence[str]
     sample: int | None
+    moved: bool
     repair: bool
     as_json: bool
 
@@ -89,6 +90,7 @@ def _compare(
         store.log,
         take,
         lambda log, partition, done, total: shown.move(f"{log} {partition}", done, total),
+        moved=request.moved,
     )
     parts = [verifier.events(partition, scope) for partition in partitions]
     if packages and scope.whole:

@@ -18,7 +18,7 @@ from aion_store.errors import SchemaMismatchError
 from aion_store.log.reader import TopicIdentity
 from aion_store.postgres.generation import Checkpoint, LogPartition, checkpoints_from
 from aion_store.postgres.log_identity import LogIdentity
-from aion_store.postgres.migrate import fill_generation, generation_part, migrations
+from aion_store.postgres.migrate import fill_generation, generation_part, generation_row, migrations
 from aion_store.postgres.sql_files import SqlFile, read_sql_files
 from aion_store.postgres.statements import query
 
@@ -104,18 +104,8 @@ async def checkpoints_of(connection: AsyncConnection[Any], generation: str) -> M
 
 async def make_live(connection: AsyncConnection[Any], schema: str, generation: str, log: LogIdentity) -> None:
     """Make a generation the live one, within the transaction that holds the one before."""
-    await connection.execute(
-        _statements()["swap_generation"].bind(control=schema),
-        {
-            "live_schema": generation,
-            "cluster_id": log.cluster_id,
-            "events_topic": log.events.name,
-            "events_topic_id": log.events.topic_id,
-            "packages_topic": log.packages.name,
-            "packages_topic_id": log.packages.topic_id,
-            "partitions": log.events.partitions,
-        },
-    )
+    swap = _statements()["swap_generation"].bind(control=schema)
+    await connection.execute(swap, generation_row(generation, log))
     await _comment(connection, generation, "aion-store")
 
 

@@ -176,17 +176,22 @@ async def _create(connection: AsyncConnection[Any], schema: str, log: LogIdentit
     await connection.execute(migration.file.bind(control=schema, generation=generation))
     await connection.execute(
         statements["insert_generation"].bind(control=schema),
-        {
-            "live_schema": generation,
-            "cluster_id": log.cluster_id,
-            "events_topic": log.events.name,
-            "events_topic_id": log.events.topic_id,
-            "packages_topic": log.packages.name,
-            "packages_topic_id": log.packages.topic_id,
-            "partitions": log.events.partitions,
-        },
+        generation_row(generation, log),
     )
     await fill_generation(connection, generation, log)
+
+
+def generation_row(live_schema: str, log: LogIdentity) -> dict[str, Any]:
+    """The parameters that name the live schema and its log."""
+    return {
+        "live_schema": live_schema,
+        "cluster_id": log.cluster_id,
+        "events_topic": log.events.name,
+        "events_topic_id": log.events.topic_id,
+        "packages_topic": log.packages.name,
+        "packages_topic_id": log.packages.topic_id,
+        "partitions": log.events.partitions,
+    }
 
 
 async def fill_generation(connection: AsyncConnection[Any], generation: str, log: LogIdentity) -> None:
