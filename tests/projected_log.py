@@ -114,6 +114,10 @@ class PlainWriter:
         end = self.end("events", partition)
         self._ends["events", partition] = _End(end.ordinal + count, end.chain)
 
+    def skip_to(self, log: LogName, partition: int, end: _End) -> None:
+        """Go on after these records of ours, which were written some other way."""
+        self._ends[log, partition] = end
+
     def end(self, log: LogName, partition: int) -> _End:
         """What the next record of a partition follows."""
         start = chain_start(self.topic(log).topic_id, partition)
@@ -149,7 +153,9 @@ class Projected:
     @property
     def live_schema(self) -> str:
         """Where the tables are."""
-        return f"{self.settings.schema_name}_g1"
+        with self.session() as connection:
+            ((live,),) = connection.execute("select live_schema from generation").fetchall()
+        return str(live)
 
     def rows(self, query: str, *parameters: Any) -> list[tuple[Any, ...]]:
         """The rows that a query on the live tables gives."""
@@ -159,8 +165,12 @@ class Projected:
     @contextmanager
     def session(self) -> Generator[psycopg.Connection[Any]]:
         """A session whose search path begins with the live tables."""
-        options = f"-c search_path={self.live_schema},{self.settings.schema_name}"
-        with psycopg.connect(self.dsn, options=options) as connection:
+        schema = self.settings.schema_name
+        with psycopg.connect(self.dsn, options=f"-c search_path={schema}") as connection:
+            connection.execute(
+                "select set_config('search_path', live_schema || %s, false) from generation", (f",{schema}",)
+            )
+            connection.commit()
             yield connection
 
     def positions(self, log: LogName = "events") -> dict[int, int]:

@@ -16,6 +16,7 @@ from aion_producers.stability import StableEnds
 from aion_producers.submissions import Submissions
 from aion_producers.take_over import PartitionLog
 from aion_producers.write import Answer
+from aion_store.errors import UnavailableError
 from aion_store.projected import ProjectedHeads
 
 
@@ -77,6 +78,7 @@ class Desk:
     def close(self, reason: str) -> None:
         """Answer everyone who still waits, and let the thread end: wait for that with `join`."""
         self.submissions.give_up(reason)
+        self.submissions.turn_away(lambda _: UnavailableError("The store", reason))
         self._inbox.close()
 
     async def join(self, timeout_s: float) -> None:

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from types import TracebackType
-from typing import Final, Literal, Self
+from typing import Any, Final, Literal, Self
 
 from aion_producers.desk import Desk
 from aion_producers.mandate import Mandate
@@ -32,7 +32,7 @@ from aion_store.log.record import TIMER, Draft
 from aion_store.log.timer_record import encode_timer
 from aion_store.model.consistency import ConsistencyToken
 from aion_store.model.ids import WorkflowId
-from aion_store.model.timers import TimerEntry
+from aion_store.model.timers import TimerCancellation, TimerEntry
 from aion_store.projected import LogName, ProjectedHeads
 
 _HELPERS: Final = 8
@@ -78,7 +78,9 @@ class LogWriter:
         if claim is None:
             self._tell_what_is_owned()
 
-    async def append(self, append: PreparedAppend, timeout_s: float, *, repeatable: bool = True) -> ConsistencyToken:
+    def append(
+        self, append: PreparedAppend, timeout_s: float, *, repeatable: bool = True
+    ) -> Coroutine[Any, Any, ConsistencyToken]:
         """Append its events if the head is its expected_seq; the contract's `append` says the rest.
 
         `repeatable`: the append id is the caller's, so it may have been used before. False for one that was made
@@ -86,7 +88,7 @@ class LogWriter:
         """
         key, partition = self._route(append.workflow_id)
         write = _write_of(append, key, repeatable=repeatable)
-        return await self._submit(LogPartition("events", partition), write, timeout_s)
+        return self._submit(LogPartition("events", partition), write, timeout_s)
 
     async def append_many(
         self, appends: Sequence[PreparedAppend], repeatable: Sequence[bool], timeout_s: float
@@ -118,11 +120,13 @@ class LogWriter:
                 tasks.create_task(submit(partition, entries))
         return [outcomes[index] for index in range(len(appends))]
 
-    async def schedule_timer(self, entry: TimerEntry, timeout_s: float) -> ConsistencyToken:
-        """Arm a timer. The last one in the log wins: repeating after OutcomeUnknownError may override a newer one."""
-        key, partition = self._route(entry.workflow_id)
-        draft = Draft(key, encode_timer(entry), TIMER)
-        write = Write(key=key, append_id=self._append_ids.next_id(), workflow_id=entry.workflow_id, draft=draft)
+    async def call_timer(self, call: TimerEntry | TimerCancellation, timeout_s: float) -> ConsistencyToken:
+        """Arm a timer or cancel it. The last call in the log wins: repeating one after OutcomeUnknownError may
+        override a newer one.
+        """
+        key, partition = self._route(call.workflow_id)
+        draft = Draft(key, encode_timer(call), TIMER)
+        write = Write(key=key, append_id=self._append_ids.next_id(), workflow_id=call.workflow_id, draft=draft)
         return await self._submit(LogPartition("events", partition), write, timeout_s)
 
     async def change_packages(self, change: PackageChange, timeout_s: float) -> ConsistencyToken:
@@ -199,11 +203,16 @@ class LogWriter:
     ) -> None:
         await self.close()
 
-    async def _submit(self, where: LogPartition, write: Write, timeout_s: float) -> ConsistencyToken:
-        if self._claim is not None:
-            timeout_s = await self.become_writer(timeout_s)
-        desk = self._desks.get(where) or await self._desk(where, timeout_s)
-        return await desk.submissions.submit(write, timeout_s)
+    def _submit(self, where: LogPartition, write: Write, timeout_s: float) -> Coroutine[Any, Any, ConsistencyToken]:
+        desk = self._desks.get(where)
+        if desk is None or self._claim is not None:
+            return self._open_and_submit(where, write, timeout_s)
+        return desk.submissions.submit(write, timeout_s)
+
+    async def _open_and_submit(self, where: LogPartition, write: Write, timeout_s: float) -> ConsistencyToken:
+        remaining_s = await self.become_writer(timeout_s)
+        desk = await self._desk(where, remaining_s)
+        return await desk.submissions.submit(write, remaining_s)
 
     async def _settle(self, timeout_s: float) -> None:
         """Take over the partitions whose end is hidden from readers by a transaction that a dead writer left open.

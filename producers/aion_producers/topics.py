@@ -90,6 +90,26 @@ def ensure_topics(client: ClientSettings, prefix: str, partitions: int, timeout_
     return LogTopics(events, _open_topic(client, admin, prefix, "packages", 1, brokers, deadline))
 
 
+class TopicFound(NamedTuple):
+    """A topic that is there, on how many brokers, and the first thing that contradicts what it must be."""
+
+    identity: TopicIdentity
+    brokers: int
+    fault: SchemaMismatchError | None
+
+
+def inspect_topic(client: ClientSettings, prefix: str, log: LogName, timeout_s: float) -> TopicFound | None:
+    """What a log's topic is; None when it isn't there. Makes and changes nothing. Raises UnavailableError."""
+    admin = AdminClient({**client, "log_level": 0})
+    name, brokers = topic_name(prefix, log), _broker_count(admin, timeout_s)
+    identity = describe_topic(client, name, timeout_s)
+    found = None if identity is None else _settings_of(admin, name, timeout_s)
+    if identity is None or found is None:
+        return None
+    fault = contradiction(name, topic_settings(log, brokers), found)
+    return TopicFound(identity, brokers, fault or _replica_fault(admin, name, brokers, timeout_s))
+
+
 def _open_topic(
     client: ClientSettings,
     admin: AdminClient,

@@ -6,7 +6,7 @@ trips: lock, load, COPY, write and commit.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
 import psycopg
@@ -104,36 +104,12 @@ class Applier:
             elif plan.appends:
                 folded = fold_package_appends(plan.appends)
                 writes += package_writes(folded.tables)
-                rejected += [_rejected(log, partition, record) for record in folded.rejected]
+                rejected += [rejected_row(log, partition, record) for record in folded.rejected]
         if batch.appends:
             before = await load_rows(connection, generation, needs_of(batch))
-            writes += await self._copy(connection, generation, batch, before)
-        rejected += [_rejected("events", partition, record) for partition, record in batch.rejected]
+            writes += await store_events(connection, generation, batch, before)
+        rejected += [rejected_row("events", partition, record) for partition, record in batch.rejected]
         return [*writes, rejected_write(rejected)] if rejected else writes
-
-    async def _copy(
-        self,
-        connection: AsyncConnection[Any],
-        generation: str,
-        batch: Batch,
-        before: Mapping[WorkflowKey, WorkflowRows],
-    ) -> Iterator[Write]:
-        """Fold workflow by workflow and copy their events; the writes that their rows need."""
-        changes = Changes()
-        pending, pending_bytes = [HEADER], 0
-        async with connection.cursor().copy(statement("copy_events", generation=generation)) as copy:
-            for key, appends in batch.appends.items():
-                folded = fold_appends(before[key], appends)
-                changes.add(key, before[key], folded.rows)
-                batch.rejected += [(key.partition, record) for record in folded.rejected]
-                rows = event_rows(*key, folded.stored)
-                pending += rows
-                pending_bytes += sum(map(len, rows))
-                if pending_bytes > _COPY_BYTES:
-                    await copy.write(b"".join(pending))
-                    pending, pending_bytes = [], 0
-            await copy.write(b"".join([*pending, TRAILER]))
-        return workflow_writes(changes)
 
     async def _write(
         self,
@@ -143,8 +119,7 @@ class Applier:
         reached: Mapping[LogPartition, Checkpoint],
     ) -> None:
         async with connection.pipeline():
-            for name, parameters in writes:
-                await connection.execute(statement(name, generation=generation), parameters)
+            await run_writes(connection, generation, writes)
             if reached:
                 await advance(connection, generation, reached)
             await connection.execute(statement("notify_checkpoints"), {"channel": self._channel})
@@ -158,5 +133,40 @@ class Applier:
                 self._held.pop(place, None)
 
 
-def _rejected(log: LogName, partition: int, rejected: Rejected) -> RejectedRow:
+def rejected_row(log: LogName, partition: int, rejected: Rejected) -> RejectedRow:
+    """The row that notes a rejected record."""
     return RejectedRow(log, partition, rejected.record.offset, rejected.reason)
+
+
+async def store_events(
+    connection: AsyncConnection[Any],
+    generation: str,
+    batch: Batch,
+    before: Mapping[WorkflowKey, WorkflowRows],
+) -> Iterator[Write]:
+    """Fold a batch over the rows before it, workflow by workflow, and copy its events; what their rows need written.
+
+    Records that no table takes are added to the batch's rejected ones.
+    """
+    changes = Changes()
+    pending, pending_bytes = [HEADER], 0
+    async with connection.cursor().copy(statement("copy_events", generation=generation)) as copy:
+        for key, appends in batch.appends.items():
+            folded = fold_appends(before[key], appends)
+            changes.add(key, before[key], folded.rows)
+            changes.add_timer_calls(key, folded.timer_calls)
+            batch.rejected += [(key.partition, record) for record in folded.rejected]
+            rows = event_rows(*key, folded.stored)
+            pending += rows
+            pending_bytes += sum(map(len, rows))
+            if pending_bytes > _COPY_BYTES:
+                await copy.write(b"".join(pending))
+                pending, pending_bytes = [], 0
+        await copy.write(b"".join([*pending, TRAILER]))
+    return workflow_writes(changes)
+
+
+async def run_writes(connection: AsyncConnection[Any], generation: str, writes: Iterable[Write]) -> None:
+    """Execute writes in their order."""
+    for name, parameters in writes:
+        await connection.execute(statement(name, generation=generation), parameters)

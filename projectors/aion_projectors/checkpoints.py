@@ -81,6 +81,23 @@ class Checkpoints:
         )
         await connection.commit()
 
+    async def halt_log(self, connection: AsyncConnection[Any], log: LogName, reason: str) -> None:
+        """Note that no tables of a log move any more; a partition's first reason stays."""
+        live = await self._find_live(connection)
+        await connection.execute(statement("halt_log", generation=live), {"log": log, "reason": reason})
+        await connection.commit()
+
+    async def unhalt(
+        self, connection: AsyncConnection[Any], places: Sequence[LogPartition] | None
+    ) -> Mapping[LogPartition, str]:
+        """Let halted partitions (None: all) move again; those that were halted, and why."""
+        live = await self._find_live(connection)
+        parameters = {"everything": places is None, **place_arrays(places or ())}
+        cursor = await connection.execute(statement("unhalt_checkpoints", generation=live), parameters)
+        freed = {LogPartition(log, partition): str(reason) for log, partition, reason in await cursor.fetchall()}
+        await connection.commit()
+        return freed
+
     async def _find_live(self, connection: AsyncConnection[Any]) -> str:
         cursor = await connection.execute(statement("select_generation", control=self._schema))
         row = await cursor.fetchone()
@@ -98,7 +115,7 @@ class Checkpoints:
             place = LogPartition(log, partition)
             if topic_id != self._topic_ids[place.log]:
                 raise SchemaMismatchError(
-                    f"the topic with id {self._topic_ids[place.log]} (rebuild the tables from it)",
+                    f"the topic with id {self._topic_ids[place.log]} (aion-store rebuild --accept-log)",
                     f"the topic with id {topic_id}",
                     f"The log that the checkpoint of partition {partition} of {log} belongs to",
                 )
@@ -108,6 +125,24 @@ class Checkpoints:
                 subject = f"The checkpoints in schema {self._schema}"
                 raise SchemaMismatchError(f"one for partition {place.partition} of {place.log}", "none", subject)
         return found
+
+
+class GenerationCheckpoints(Checkpoints):
+    """The checkpoints of one generation, live or not: nobody makes another one live while it is in the making."""
+
+    def __init__(self, generation: str, topic_ids: Mapping[LogName, str]) -> None:
+        super().__init__(generation, topic_ids)
+        self._generation = generation
+
+    async def lock(self, connection: AsyncConnection[Any], places: Sequence[LogPartition]) -> Locked:
+        """Lock these checkpoints, in a transaction that begins here."""
+        cursor = await connection.cursor(binary=True).execute(
+            statement("lock_checkpoints", generation=self._generation), place_arrays(places)
+        )
+        return Locked(self._generation, self._checked(places, await cursor.fetchall()))
+
+    async def _find_live(self, connection: AsyncConnection[Any]) -> str:
+        return self._generation
 
 
 async def advance(

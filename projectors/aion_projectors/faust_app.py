@@ -18,12 +18,15 @@ from faust.app.base import BootStrategy
 from faust.tables.manager import TableManager
 from faust.types import TP
 
+from aion_projectors import halts
 from aion_projectors.apply import Applied
 from aion_projectors.checkpoints import CheckpointRow
 from aion_projectors.plan import Behind, Gap
 from aion_projectors.projection import Projection
 from aion_projectors.settings import ProjectorSettings
 from aion_projectors.transport import Fetch, ProjectorConsumer, ProjectorTransport
+from aion_store.errors import SchemaMismatchError, UnavailableError
+from aion_store.log.reader import TopicIdentity, describe_topic, offset_bounds
 from aion_store.postgres.generation import LogPartition
 from aion_store.projected import LogName
 
@@ -33,6 +36,10 @@ MAX_PARTITION_BYTES: Final = 4 * 1024 * 1024
 GAPS_UNTIL_HALT: Final = 3
 WATCH_S: Final = 3.0
 """How often the tables are looked at: a Postgres that lost its latest commits must not wait for the next event."""
+
+TOPIC_WATCH_S: Final = 5.0
+LOOKS_UNTIL_DELETED: Final = 3
+"""A broker that has just started may not know a topic yet."""
 
 SESSION_TIMEOUT_S: Final = 6.0
 HEARTBEAT_S: Final = 0.5
@@ -96,6 +103,7 @@ class ProjectorApp(faust.App):
         for topic in self._logs:
             self.topics.add(self.topic(topic, key_type=bytes, value_type=bytes, acks=False))
         self.add_future(self._watch())
+        self.add_future(self._watch_topics())
 
     async def crash(self, reason: BaseException) -> None:
         self.fail(reason)
@@ -128,7 +136,7 @@ class ProjectorApp(faust.App):
         wanted = {tp: fetched for tp, fetched in fetch.items() if consumer.is_current(tp, fetched)}
         for tp, fetched in wanted.items():
             if fetched.lost:
-                await self._halt(tp, f"the log doesn't hold offset {fetched.stretch.start}, where the tables stand")
+                await self._halt_lost(tp, fetched.stretch.start)
         places = {self._place(tp): tp for tp, fetched in wanted.items() if not fetched.lost}
         stretches = {place: wanted[tp].stretch for place, tp in places.items()}
         for place, applied in (await self.projection.apply(stretches)).items():
@@ -148,7 +156,7 @@ class ProjectorApp(faust.App):
                 if times < GAPS_UNTIL_HALT:
                     await consumer.seek_to_checkpoints({tp})
                 else:
-                    await self._halt(tp, f"ordinal {gap.expected} is missing before {gap.found} at offset {gap.offset}")
+                    await self._halt(tp, halts.gap(gap))
             case Applied(fault=Behind()):
                 _log.warning("%s [%s]: the tables went back to offset %s", *tp, applied.checkpoint.position)
                 await consumer.seek_to_checkpoints({tp})
@@ -165,7 +173,53 @@ class ProjectorApp(faust.App):
             behind = {tp for tp, row in rows.items() if row.checkpoint.position < reached[tp]}
             for tp in sorted(behind):
                 _log.warning("%s [%s]: the tables went back to offset %s", *tp, rows[tp].checkpoint.position)
-            await consumer.seek_to_checkpoints(behind & consumer.assignment())
+            freed = {tp for tp, row in rows.items() if row.halted is None and consumer.is_held(tp)}
+            await consumer.seek_to_checkpoints((behind | freed) & consumer.assignment())
+
+    async def _watch_topics(self) -> None:
+        """Stop, for good and loudly, when a topic isn't the one any more that the tables are made from."""
+        missing: dict[str, int] = dict.fromkeys(self._logs, 0)
+        while not self.should_stop:
+            await self.sleep(TOPIC_WATCH_S)
+            for topic in self._logs:
+                try:
+                    found = await self._describe(topic)
+                except UnavailableError as error:
+                    _log.warning("topic %s can't be looked at: %s", topic, error)
+                    continue
+                missing[topic] = missing[topic] + 1 if found is None else 0
+                if self._is_other(topic, found) or missing[topic] >= LOOKS_UNTIL_DELETED:
+                    await self._refuse(topic, found)
+                    return
+
+    async def _describe(self, topic: str) -> TopicIdentity | None:
+        return await asyncio.to_thread(describe_topic, self.settings.kafka, topic, REQUEST_TIMEOUT_S)
+
+    def _is_other(self, topic: str, found: TopicIdentity | None) -> bool:
+        return found is not None and found.topic_id != self.projection.topic_ids[self._logs[topic]]
+
+    async def _refuse(self, topic: str, found: TopicIdentity | None) -> None:
+        reason = halts.other_topic(topic, self.projection.topic_ids[self._logs[topic]], found)
+        consumer = cast("ProjectorConsumer", self.consumer)
+        _log.critical("%s. Its tables no longer move.", reason)
+        await self.projection.halt_log(self._logs[topic], reason)
+        for tp in consumer.assignment():
+            if tp.topic == topic:
+                await consumer.hold(tp)
+        self.fail(SchemaMismatchError("the topic that the tables are made from", reason, f"Topic {topic}"))
+
+    async def _halt_lost(self, tp: TP, position: int) -> None:
+        try:
+            found = await self._describe(tp.topic)
+            bounds = await asyncio.to_thread(offset_bounds, self.settings.kafka, *tp, REQUEST_TIMEOUT_S)
+        except UnavailableError as error:
+            _log.warning("%s [%s] doesn't hold offset %s, and can't be asked what it holds: %s", *tp, position, error)
+            await cast("ProjectorConsumer", self.consumer).seek_to_checkpoints({tp})
+        else:
+            if self._is_other(tp.topic, found):
+                await self._refuse(tp.topic, found)
+            else:
+                await self._halt(tp, halts.lost(position, bounds))
 
     async def _halt(self, tp: TP, reason: str) -> None:
         _log.critical("%s [%s] is HALTED: %s. Its tables no longer move.", *tp, reason)

@@ -22,13 +22,13 @@ NULL: Final = b"\xff\xff\xff\xff"
 _SIZED_INT4: Final = struct.Struct(">ii")
 _SIZED_INT8: Final = struct.Struct(">iq")
 _HEADER: Final = struct.Struct(">iiiii")
-_EPOCH: Final = datetime(2000, 1, 1, tzinfo=UTC)
+POSTGRES_EPOCH: Final = datetime(2000, 1, 1, tzinfo=UTC)
 _MICROSECOND: Final = timedelta(microseconds=1)
 
 
 def microseconds(value: datetime) -> int:
     """A timestamptz as Postgres counts it: microseconds since 2000."""
-    return (value - _EPOCH) // _MICROSECOND
+    return (value - POSTGRES_EPOCH) // _MICROSECOND
 
 
 def sized(data: bytes) -> bytes:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, Final
 
 import psycopg
@@ -41,7 +41,7 @@ class Projection:
     """The tables of one schema, as one worker advances them."""
 
     def __init__(self, dsn: str, schema: str, topic_ids: Mapping[LogName, str]) -> None:
-        self._dsn = dsn
+        self._dsn, self.topic_ids = dsn, topic_ids
         self._checkpoints = Checkpoints(schema, topic_ids)
         self._applier = Applier(schema, self._checkpoints)
         self._connection: AsyncConnection[Any] | None = None
@@ -83,13 +83,20 @@ class Projection:
 
     async def halt(self, place: LogPartition, reason: str) -> None:
         """Note in the checkpoint that a partition's tables no longer move, however long Postgres takes to answer."""
+        await self._note(place, lambda connection: self._checkpoints.halt(connection, place, reason))
+
+    async def halt_log(self, log: LogName, reason: str) -> None:
+        """The same for all partitions of a log."""
+        await self._note(log, lambda connection: self._checkpoints.halt_log(connection, log, reason))
+
+    async def _note(self, what: object, note: Callable[[AsyncConnection[Any]], Awaitable[None]]) -> None:
         pause_s = _PAUSE_S
         while True:
             try:
                 async with asyncio.timeout(_GIVE_UP_S), await connect(self._dsn) as connection:
-                    return await self._checkpoints.halt(connection, place, reason)
+                    return await note(connection)
             except _TRANSIENT as error:
-                _log.warning("the halt of %s can't be noted yet: %s", place, one_line(error))
+                _log.warning("the halt of %s can't be noted yet: %s", what, one_line(error))
                 pause_s = await _rest(pause_s)
 
     async def close(self) -> None:

@@ -128,6 +128,15 @@ class ProjectorThread(driver.AIOKafkaConsumerThread):
                 consumer.pause(tp)
                 consumer._fetcher._records.pop(tp, None)
 
+    async def release(self, partitions: set[TP]) -> None:
+        """Read on those that were paused."""
+        await self.call_thread(self._release, self._ensure_consumer(), partitions)
+
+    async def _release(self, consumer: Any, partitions: set[TP]) -> None:
+        for tp in consumer.paused():
+            if tp in partitions:
+                consumer.resume(tp)
+
 
 class ProjectorConsumer(driver.Consumer):
     """Hands fetches to the app, seeks to checkpoints, and keeps halted partitions still."""
@@ -165,7 +174,12 @@ class ProjectorConsumer(driver.Consumer):
         await self._thread.seek_wait({tp: row.checkpoint.position for tp, row in rows.items()})
         self._halted = (self._halted - partitions) | {tp for tp, row in rows.items() if row.halted is not None}
         await self._thread.pause(self._halted & partitions)
+        await self._thread.release(partitions - self._halted)
         self.app.on_seek(rows)
+
+    def is_held(self, tp: TP) -> bool:
+        """Whether a partition is halted, as far as this worker knows."""
+        return tp in self._halted
 
     async def hold(self, tp: TP) -> None:
         """Read a halted partition no further."""

@@ -17,12 +17,11 @@ from typing import Final
 import psycopg
 
 from aion_projectors.faust_app import build_app, run_app
+from aion_projectors.logs import describe_log
 from aion_projectors.projection import Projection
 from aion_projectors.settings import ENVIRONMENT_VARIABLE, ProjectorSettings
-from aion_store.errors import ConfigurationError, SchemaMismatchError, StoreError
-from aion_store.log.reader import TopicIdentity, cluster_id, describe_topic
+from aion_store.errors import ConfigurationError, StoreError
 from aion_store.postgres.errors import one_line
-from aion_store.postgres.log_identity import LogIdentity
 from aion_store.postgres.migrate import check_schema
 from aion_store.projected import LogName
 
@@ -30,7 +29,6 @@ STOPPED: Final = 0
 FAILED: Final = 1
 UNUSABLE: Final = 2
 
-_ANSWER_S: Final = 5.0
 _PAUSE_S: Final = 0.2
 _LONGEST_PAUSE_S: Final = 5.0
 
@@ -62,20 +60,6 @@ async def run_worker(settings: ProjectorSettings, stop: asyncio.Event) -> None:
             _log.exception("the projector failed and begins anew")
         await _wait(stop, pause_s)
         pause_s = min(2 * pause_s, _LONGEST_PAUSE_S)
-
-
-async def describe_log(settings: ProjectorSettings) -> LogIdentity:
-    """The log as it is now. Raises UnavailableError, and SchemaMismatchError when a topic doesn't exist."""
-    events = await _describe(settings, settings.events_topic)
-    packages = await _describe(settings, settings.packages_topic)
-    return LogIdentity(await asyncio.to_thread(cluster_id, settings.kafka, _ANSWER_S), events, packages)
-
-
-async def _describe(settings: ProjectorSettings, topic: str) -> TopicIdentity:
-    found = await asyncio.to_thread(describe_topic, settings.kafka, topic, _ANSWER_S)
-    if found is None:
-        raise SchemaMismatchError("the topic of the settings (a writer's store makes it)", "none", f"Topic {topic}")
-    return found
 
 
 async def _wait(stop: asyncio.Event, seconds: float) -> None:

@@ -17,19 +17,18 @@ from typing import Final
 
 from pydantic import SecretStr
 
-from aion_producers.group_ownership import GroupOwnership
 from aion_producers.log_writer import LogWriter
-from aion_producers.ownership import AllPartitions, ChosenPartitions
-from aion_producers.settings import WriterSettings
 from aion_producers.topics import ensure_topics
 from aion_projectors.settings import ENVIRONMENT_VARIABLE, ProjectorSettings
 from aion_service.background import background
 from aion_service.embedded.stack import EmbeddedStack, embedded_stack
 from aion_service.event_store import KafkaEventStore
 from aion_service.settings import Settings
+from aion_service.writing import writing
 from aion_store.contract import EventStore
 from aion_store.errors import ConfigurationError
 from aion_store.log.reader import EndOfLog, TopicIdentity, cluster_id
+from aion_store.postgres.attribute_registry import AttributeRegistry
 from aion_store.postgres.consistency import ConsistentReads, LogView, SessionMarks
 from aion_store.postgres.freshness import CheckpointWatcher, SharedEndOfLog
 from aion_store.postgres.heads import PostgresHeads
@@ -37,7 +36,9 @@ from aion_store.postgres.lag import LagReader
 from aion_store.postgres.log_identity import LogIdentity
 from aion_store.postgres.migrate import migrate
 from aion_store.postgres.pool import ReadPool
+from aion_store.postgres.stream_tables import PostgresStreamTables
 from aion_store.projected import LogName
+from aion_store.streams.subscription import LogStreams
 
 DEFAULT_TARGET: Final = "embedded:./.aion"
 EMBEDDED_PARTITIONS: Final = 4
@@ -168,55 +169,21 @@ async def _assemble(
         "events": _view("events", log.events, end_of_log),
         "packages": _view("packages", log.packages, end_of_log),
     }
-    writer = await exits.enter_async_context(_writing(settings, log, heads, claim))
+    writer = await exits.enter_async_context(writing(settings, log, heads, claim))
+    reads = ConsistentReads(pool, watcher, views, marks)
+    tables = PostgresStreamTables(reads, log.events.partitions, settings.read_timeout_s)
     store = KafkaEventStore(
         writer,
-        ConsistentReads(pool, watcher, views, marks),
+        reads,
         marks,
         LagReader(settings.client, log.events.name, end_of_log, pool),
+        AttributeRegistry(settings.write_dsn, settings.schema_name),
+        LogStreams(settings.client, log.events, end_of_log, tables),
         partitions=log.events.partitions,
         read_timeout_s=settings.read_timeout_s,
         append_timeout_s=settings.append_timeout_s,
     )
     return store, writer
-
-
-@asynccontextmanager
-async def _writing(
-    settings: Settings, log: LogIdentity, heads: PostgresHeads, claim: Callable[[], None] | None
-) -> AsyncGenerator[LogWriter]:
-    """The writers, in their group where they share the partitions; they leave it before they end."""
-    tuned = WriterSettings(session_timeout_s=settings.writer_session_timeout_s)
-    ownership = _ownership(settings, log, tuned)
-    async with LogWriter(
-        settings.client,
-        log.events,
-        log.packages,
-        settings.topic_prefix,
-        heads,
-        claim,
-        settings=tuned,
-        ownership=ownership,
-    ) as writer:
-        if not isinstance(ownership, GroupOwnership):
-            yield writer
-            return
-        try:
-            await ownership.join(writer, settings.append_timeout_s)
-            yield writer
-        finally:
-            await ownership.leave()
-
-
-def _ownership(
-    settings: Settings, log: LogIdentity, tuned: WriterSettings
-) -> AllPartitions | ChosenPartitions | GroupOwnership:
-    share = settings.share
-    if share == "group":
-        topics: dict[LogName, TopicIdentity] = {"events": log.events, "packages": log.packages}
-        address = settings.advertised_address or ""  # the settings refuse a member without one
-        return GroupOwnership(settings.client, topics, settings.topic_prefix, address, tuned)
-    return AllPartitions() if share == "all" else ChosenPartitions(share)
 
 
 def _view(name: LogName, topic: TopicIdentity, end_of_log: EndOfLog) -> LogView:

@@ -17,7 +17,6 @@ if TYPE_CHECKING:
         AppendBatch,
         EventStore,
         PackageStore,
-        PartitionedStore,
         ReadableEventStore,
         WritableEventStore,
         WriteToken,
@@ -40,6 +39,12 @@ if TYPE_CHECKING:
     from aion_store.log.codec import DecodeError, decode_event, encode_event
     from aion_store.memory import MemoryStore
     from aion_store.model.consistency import Consistency, ConsistencyToken, ReadConsistency
+    from aion_store.model.description import (
+        ChildWorkflow,
+        PendingActivity,
+        WorkflowDescription,
+        WorkflowQuarantine,
+    )
     from aion_store.model.events import (
         EVENT_TYPES,
         ActivityCancelled,
@@ -89,6 +94,7 @@ if TYPE_CHECKING:
         WorkflowId,
         parse_timer_id,
     )
+    from aion_store.model.moments import AsOf
     from aion_store.model.ownership import OwnershipChange
     from aion_store.model.packages import PackageRecord, PackageRouteRecord
     from aion_store.model.payload import ActivityError, EncryptedPayload, Payload, WorkflowError
@@ -102,9 +108,18 @@ if TYPE_CHECKING:
         SearchAttributeValue,
         StringAttribute,
     )
-    from aion_store.model.timers import TimerEntry
+    from aion_store.model.timers import TimerCancellation, TimerEntry
     from aion_store.model.workflow import RunSummary, WorkflowFilter, WorkflowStatus, WorkflowSummary
     from aion_store.open import StoreSettings, open_store
+    from aion_store.sharing import PartitionedStore
+    from aion_store.streams.contract import EventStreams, Subscription, SubscriptionStart
+    from aion_store.streams.event import StreamedEvent
+    from aion_store.streams.position import PartitionPosition, Start, StreamPosition
+    from aion_store.visibility.errors import CursorError, FilterError
+    from aion_store.visibility.fields import AttributeType
+    from aion_store.visibility.filters import Field, Filter, Order
+    from aion_store.visibility.listing import ListedWorkflow, WorkflowPage
+    from aion_store.visibility.parsing import parse_filter
 
 __all__ = [
     "EVENT_TYPES",
@@ -117,7 +132,10 @@ __all__ = [
     "ActivityStarted",
     "AnonymousTimer",
     "AppendBatch",
+    "AsOf",
+    "AttributeType",
     "BoolAttribute",
+    "ChildWorkflow",
     "ChildWorkflowCancelled",
     "ChildWorkflowCompleted",
     "ChildWorkflowFailed",
@@ -128,22 +146,29 @@ __all__ = [
     "ContractEvent",
     "CorruptHistoryError",
     "CronTrigger",
+    "CursorError",
     "DatetimeAttribute",
     "DecodeError",
     "EncryptedPayload",
     "Event",
     "EventEnvelope",
     "EventStore",
+    "EventStreams",
+    "Field",
+    "Filter",
+    "FilterError",
     "FloatAttribute",
     "IntAttribute",
     "IntervalTrigger",
     "InvalidAppendError",
     "KeywordListAttribute",
     "LimitExceededError",
+    "ListedWorkflow",
     "LogGapError",
     "MemoryStore",
     "NamedTimer",
     "NotOwnerError",
+    "Order",
     "OtherEvent",
     "OutcomeUnknownError",
     "OwnershipChange",
@@ -151,8 +176,10 @@ __all__ = [
     "PackageRouteRecord",
     "PackageStore",
     "PackageVersion",
+    "PartitionPosition",
     "PartitionedStore",
     "Payload",
+    "PendingActivity",
     "Period",
     "ReadConsistency",
     "ReadableEventStore",
@@ -173,9 +200,15 @@ __all__ = [
     "SignalReceived",
     "SignalSent",
     "StaleProjectionError",
+    "Start",
     "StoreError",
     "StoreSettings",
+    "StreamPosition",
+    "StreamedEvent",
     "StringAttribute",
+    "Subscription",
+    "SubscriptionStart",
+    "TimerCancellation",
     "TimerCancelled",
     "TimerEntry",
     "TimerFired",
@@ -187,11 +220,14 @@ __all__ = [
     "WorkflowCancelled",
     "WorkflowCompleted",
     "WorkflowContinuedAsNew",
+    "WorkflowDescription",
     "WorkflowError",
     "WorkflowFailed",
     "WorkflowFilter",
     "WorkflowId",
+    "WorkflowPage",
     "WorkflowPaused",
+    "WorkflowQuarantine",
     "WorkflowReopened",
     "WorkflowResumed",
     "WorkflowStarted",
@@ -203,6 +239,7 @@ __all__ = [
     "decode_event",
     "encode_event",
     "open_store",
+    "parse_filter",
     "parse_timer_id",
 ]
 
@@ -212,8 +249,10 @@ _HOMES = (
     "log.codec",
     "memory",
     "model.consistency",
+    "model.description",
     "model.events",
     "model.ids",
+    "model.moments",
     "model.ownership",
     "model.packages",
     "model.payload",
@@ -222,6 +261,15 @@ _HOMES = (
     "model.timers",
     "model.workflow",
     "open",
+    "sharing",
+    "visibility.errors",
+    "visibility.fields",
+    "visibility.filters",
+    "visibility.listing",
+    "visibility.parsing",
+    "streams.contract",
+    "streams.event",
+    "streams.position",
 )
 
 if not TYPE_CHECKING:

@@ -15,13 +15,16 @@ from datetime import datetime
 from typing import Final, Protocol, final, runtime_checkable
 
 from aion_store.errors import StoreError
+from aion_store.inquiry import HistoryReads, VisibilityReads, WorkflowReads
 from aion_store.model.consistency import Consistency, ConsistencyToken, ReadConsistency
 from aion_store.model.events import Event
 from aion_store.model.ids import TimerId, WorkflowId
-from aion_store.model.ownership import OwnershipChange
+from aion_store.model.moments import AsOf
 from aion_store.model.packages import PackageRecord, PackageRouteRecord
 from aion_store.model.timers import TimerEntry
 from aion_store.model.workflow import RunSummary, WorkflowFilter, WorkflowSummary
+from aion_store.sharing import PartitionedStore
+from aion_store.streams.contract import EventStreams
 
 _MINT: Final = object()
 
@@ -69,11 +72,13 @@ class ReadableEventStore(Protocol):
         self,
         workflow_id: WorkflowId,
         *,
+        as_of: AsOf | None = None,
         consistency: ReadConsistency = Consistency.STRONG,
         timeout_s: float | None = None,
     ) -> list[Event]:
         """All events of the workflow, ascending from sequence 1 without gaps; empty for an unknown workflow.
 
+        With `as_of` those that the log held at that moment: just after a sequence, or at a time by the log's clock.
         Raises UndecodableEventError when one of them can't be decoded: a history is never returned with a hole.
         """
         ...
@@ -240,6 +245,16 @@ class WritableEventStore(Protocol):
         """
         ...
 
+    async def cancel_timer(
+        self, workflow_id: WorkflowId, timer_id: TimerId, *, timeout_s: float | None = None
+    ) -> ConsistencyToken:
+        """Disarm a timer durably, however it was armed; one that isn't armed and an unknown workflow are fine.
+
+        It takes back what armed the timer and no more: schedule_timer or TimerStarted arm it again. The last one in
+        the log wins, as with schedule_timer.
+        """
+        ...
+
 
 @runtime_checkable
 class PackageStore(Protocol):
@@ -284,31 +299,15 @@ class PackageStore(Protocol):
 
 
 @runtime_checkable
-class PartitionedStore(Protocol):
-    """Who writes what, where several processes share the work.
-
-    A workflow belongs to one partition for ever, and one process writes a partition at a time. The lists of the
-    contract take `partitions`, so that an engine finds the workflows that are its own to run.
-    """
-
-    def partition_of(self, workflow_id: WorkflowId) -> int:
-        """The partition that the workflow belongs to, from 0; the workflow need not exist."""
-        ...
-
-    def owned_partitions(self) -> frozenset[int]:
-        """The partitions that this process writes now; empty for one that only reads."""
-        ...
-
-    def ownership_changes(self) -> AsyncIterator[OwnershipChange]:
-        """First `assigned` with what this process writes now, if anything, then each change; ends with the store.
-
-        `assigned` comes once nobody writes on a former owner's behalf any more: a strong read after it sees all that
-        there will be from before. `revoked` and `lost` come when this process accepts no more for them: what it knows
-        of their workflows is out of date from then on. A partition that goes and comes back is told as both.
-        """
-        ...
-
-
-@runtime_checkable
-class EventStore(ReadableEventStore, WritableEventStore, PackageStore, PartitionedStore, Protocol):
+class EventStore(
+    ReadableEventStore,
+    WritableEventStore,
+    PackageStore,
+    HistoryReads,
+    WorkflowReads,
+    VisibilityReads,
+    EventStreams,
+    PartitionedStore,
+    Protocol,
+):
     """The whole contract. `open_store()` gives one for as long as its `async with` block runs."""

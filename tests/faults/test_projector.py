@@ -17,6 +17,7 @@ from tests.faults.proxy import Proxy
 from tests.log_tables import COLUMNS, check_tables
 from tests.projected_log import Projected, make_projected, running_worker, worker_process
 from tests.servers import Servers
+from tests.verifying import assert_clean
 from tests.waiting import wait_until
 
 PARTITIONS = 2
@@ -71,7 +72,7 @@ def test_a_worker_killed_inside_its_transaction_leaves_nothing_half_done(project
     with worker_process(projected.settings, tmp_path / "second.log"):
         histories.go_on()
         projected.wait_for_end()
-    assert check_tables(projected) == histories.written
+    assert check_tables(projected) == assert_clean(projected) == histories.written
 
 
 def test_a_frozen_worker_that_holds_a_checkpoint_is_ended_by_its_successor(
@@ -97,7 +98,7 @@ def test_a_frozen_worker_that_holds_a_checkpoint_is_ended_by_its_successor(
         projected.wait_for_end()
         first.terminate()
         assert first.wait(20) == 0
-    assert check_tables(projected) == histories.written
+    assert check_tables(projected) == assert_clean(projected) == histories.written
 
 
 def test_tables_that_went_back_are_caught_up_without_another_event(projected: Projected) -> None:
@@ -116,7 +117,7 @@ def test_tables_that_went_back_are_caught_up_without_another_event(projected: Pr
                 connection.execute(f"truncate {table}".encode())
                 connection.execute(f"insert into {table} table kept_{table}".encode())
         projected.wait_for_end()
-    assert check_tables(projected) == histories.written
+    assert check_tables(projected) == assert_clean(projected) == histories.written
 
 
 class FarPostgres:
@@ -175,4 +176,4 @@ def test_workers_go_on_by_themselves_when_postgres_comes_back(
             far.come_back()
         for projected, _, histories, _ in scenes:
             projected.wait_for_end()
-            assert check_tables(projected) == histories.written
+            assert check_tables(projected) == assert_clean(projected) == histories.written

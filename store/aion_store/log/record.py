@@ -7,6 +7,7 @@ something else, noted and passed over. All headers are text. The format is versi
 from __future__ import annotations
 
 import re
+from binascii import hexlify
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -34,7 +35,8 @@ _APPEND = re.compile(rb"([A-Za-z0-9._-]{1,64}):([1-9]\d{0,3})/([1-9]\d{0,3})")
 _NUMBER = re.compile(rb"[1-9]\d{0,18}")
 _CHAIN = re.compile(rb"[0-9a-f]{64}")
 _VERSION = str(VERSION).encode()
-_VERSION_FIELD = length_prefixed(_VERSION)
+_VERSION_FIELD, _VERSION_HEADER = length_prefixed(_VERSION), ("v", _VERSION)
+_CHAIN_OPENED = sha256(CHAIN_OPENING)
 _LENGTHS = [length.to_bytes(4, "big") for length in range(128)]
 """The length fields of texts that are short by their form: numbers and the `append` header."""
 
@@ -185,6 +187,13 @@ def frame_record(
     return WireRecord(draft.key, draft.value, headers), chain
 
 
+def chain_of_record(record: LogRecord, previous_chain: bytes) -> bytes:
+    """The chain value that a record read from the log must have after `previous_chain`."""
+    draft = Draft(record.key, record.value, record.kind, record.seq, record.at)
+    place = (record.append_id, record.append_index, record.append_count, record.ordinal)
+    return frame_record(draft, *place, previous_chain)[1]
+
+
 def frame_append(
     key: bytes, events: Sequence[EventParts], append_id: str, first_ordinal: int, previous_chain: bytes
 ) -> tuple[list[WireRecord], bytes]:
@@ -193,14 +202,14 @@ def frame_append(
     chain, key_field, count = previous_chain, length_prefixed(key), len(events)
     name = append_id.encode()
     for index, (kind, seq, at, body) in enumerate(events, 1):
-        kind_text, kind_field = _kind(kind)
+        kind_header, kind_field = _kind(kind)
         seq_text = b"%d" % seq
-        append = b"%b:%d/%d" % (name, index, count)
+        append = name + b":1/1" if count == 1 else b"%b:%d/%d" % (name, index, count)
         number = b"%d" % (first_ordinal + index - 1)
-        chain = sha256(
+        link = _CHAIN_OPENED.copy()
+        link.update(
             b"".join(
                 (
-                    CHAIN_OPENING,
                     chain,
                     key_field,
                     kind_field,
@@ -215,15 +224,16 @@ def frame_append(
                     body,
                 )
             )
-        ).digest()
+        )
+        chain = link.digest()
         headers = [
-            ("kind", kind_text),
+            kind_header,
             ("seq", seq_text),
             ("at", at.encode()),
             ("append", append),
             ("ordinal", number),
-            ("chain", chain.hex().encode()),
-            ("v", _VERSION),
+            ("chain", hexlify(chain)),
+            _VERSION_HEADER,
         ]
         records.append(WireRecord(key, body, headers))
     return records, chain
@@ -237,9 +247,9 @@ def chain_of_append(
 
 
 @lru_cache(maxsize=1024)
-def _kind(kind: str) -> tuple[bytes, bytes]:
+def _kind(kind: str) -> tuple[tuple[str, bytes], bytes]:
     text = kind.encode()
-    return text, length_prefixed(text)
+    return ("kind", text), length_prefixed(text)
 
 
 def barrier_record(takeover: str, slot: str) -> WireRecord:

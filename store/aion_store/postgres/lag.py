@@ -1,4 +1,4 @@
-"""How far the tables are behind the log, in events: from the log's end and the checkpoints, not from Kafka's group."""
+"""How far the tables are behind the log, in records and seconds: by the log's end and the checkpoints."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
+from aion_store.clock import utc_now
 from aion_store.log.reader import ClientSettings, EndOfLog, scan_committed
 from aion_store.log.record import LogRecord
 from aion_store.postgres.generation import Checkpoint
@@ -37,23 +38,44 @@ class LagReader:
     def _measure(self, checkpoints: Mapping[int, Checkpoint], timeout_s: float) -> dict[int, int]:
         ends = self.end_of_log.high_watermarks(self.topic, sorted(checkpoints), timeout_s)
         return {
-            partition: self._behind(partition, checkpoint, ends[partition], timeout_s)
+            partition: records_behind(self.client, self.topic, partition, checkpoint, ends[partition], timeout_s)
             for partition, checkpoint in sorted(checkpoints.items())
         }
 
-    def _behind(self, partition: int, checkpoint: Checkpoint, end: int, timeout_s: float) -> int:
-        if checkpoint.position >= end:
-            return 0
-        for start in sorted({max(checkpoint.position, end - _LOOK_BACK), checkpoint.position}, reverse=True):
-            last = self._last_ordinal(partition, start, end, timeout_s)
-            if last is not None:
-                return max(0, last - checkpoint.ordinal)
-        return 0
 
-    def _last_ordinal(self, partition: int, start: int, end: int, timeout_s: float) -> int | None:
-        last: int | None = None
-        for stretch in scan_committed(self.client, self.topic, partition, start, end, timeout_s):
-            for record in stretch.records:
-                if isinstance(record, LogRecord):
-                    last = record.ordinal
-        return last
+def records_behind(
+    client: ClientSettings, topic: str, partition: int, checkpoint: Checkpoint, end: int, timeout_s: float
+) -> int:
+    """How many records below offset `end` aren't in the tables. Blocks. Raises UnavailableError."""
+    if checkpoint.position >= end:
+        return 0
+    for start in sorted({max(checkpoint.position, end - _LOOK_BACK), checkpoint.position}, reverse=True):
+        last = _last_record(client, topic, partition, start, end, timeout_s)
+        if last is not None:
+            return max(0, last.ordinal - checkpoint.ordinal)
+    return 0
+
+
+def seconds_behind(
+    client: ClientSettings, topic: str, partition: int, checkpoint: Checkpoint, end: int, timeout_s: float
+) -> float:
+    """How long ago the broker took the first record that isn't in the tables; 0 when all are.
+
+    By the broker's clock and this machine's, which should agree. Blocks. Raises UnavailableError.
+    """
+    for stretch in scan_committed(client, topic, partition, checkpoint.position, end, timeout_s):
+        for record in stretch.records:
+            if isinstance(record, LogRecord):
+                return max(0.0, utc_now().timestamp() - record.logged_at_ms / 1000)
+    return 0.0
+
+
+def _last_record(
+    client: ClientSettings, topic: str, partition: int, start: int, end: int, timeout_s: float
+) -> LogRecord | None:
+    last: LogRecord | None = None
+    for stretch in scan_committed(client, topic, partition, start, end, timeout_s):
+        for record in stretch.records:
+            if isinstance(record, LogRecord):
+                last = record
+    return last

@@ -40,8 +40,8 @@ def _check_topic(made_from: TopicIdentity, now: TopicIdentity, subject: str) -> 
         )
     if made_from.topic_id != now.topic_id:
         raise SchemaMismatchError(
-            f"those of topic {now.name} with id {now.topic_id} (the topic was recreated since: rebuild the tables from "
-            "it, or restore the log)",
+            f"those of topic {now.name} with id {now.topic_id} (the topic was recreated since: restore the log, or "
+            "take the new one with aion-store rebuild --accept-log)",
             f"tables made from the topic with id {made_from.topic_id}",
             subject,
         )

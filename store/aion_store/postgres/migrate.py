@@ -1,7 +1,8 @@
 """Makes and upgrades the tables: numbered, forward-only migrations, each in one transaction, one migrator at a time.
 
 The migrations are `aion_store/schema/NNNN_*.sql`; the statements around them are in `migration/`. Everything lives in
-the control schema (`<schema>`) and in one schema a generation of projected tables (the first is `<schema>_g1`).
+the control schema (`<schema>`) and in one schema a generation of projected tables (the first is `<schema>_g1`). A
+statement of a migration names {control} or {generation}, and no comment ends in a semicolon.
 """
 
 from __future__ import annotations
@@ -46,6 +47,16 @@ def migrations() -> tuple[Migration, ...]:
             raise ValueError(f"migration {name} isn't named NNNN_words, or its number isn't {len(found) + 1}")
         found.append(Migration(len(found) + 1, file))
     return tuple(found)
+
+
+def generation_part(file: SqlFile) -> SqlFile:
+    """What a migration does to each generation of tables: its statements that name {generation} and not {control}.
+
+    A generation that is made later is made by these parts of all migrations.
+    """
+    code = "\n".join(line for line in file.text.splitlines() if not line.lstrip().startswith("--"))
+    parts = [part.strip() for part in code.split(";\n")]
+    return SqlFile(file.name, ";\n".join(part for part in parts if "{generation}" in part and "{control}" not in part))
 
 
 @cache
@@ -165,17 +176,22 @@ async def _create(connection: AsyncConnection[Any], schema: str, log: LogIdentit
     await connection.execute(migration.file.bind(control=schema, generation=generation))
     await connection.execute(
         statements["insert_generation"].bind(control=schema),
-        {
-            "live_schema": generation,
-            "cluster_id": log.cluster_id,
-            "events_topic": log.events.name,
-            "events_topic_id": log.events.topic_id,
-            "packages_topic": log.packages.name,
-            "packages_topic_id": log.packages.topic_id,
-            "partitions": log.events.partitions,
-        },
+        generation_row(generation, log),
     )
     await fill_generation(connection, generation, log)
+
+
+def generation_row(live_schema: str, log: LogIdentity) -> dict[str, Any]:
+    """The parameters that name the live schema and its log."""
+    return {
+        "live_schema": live_schema,
+        "cluster_id": log.cluster_id,
+        "events_topic": log.events.name,
+        "events_topic_id": log.events.topic_id,
+        "packages_topic": log.packages.name,
+        "packages_topic_id": log.packages.topic_id,
+        "partitions": log.events.partitions,
+    }
 
 
 async def fill_generation(connection: AsyncConnection[Any], generation: str, log: LogIdentity) -> None:

@@ -1,0 +1,157 @@
+"""A generation in the making: filled from the log by the projection's own code, from where its checkpoints stand."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncGenerator, Callable, Mapping
+from contextlib import asynccontextmanager
+from typing import Any, Final
+
+from psycopg import AsyncConnection
+
+from aion_projectors.apply import Applied, Applier
+from aion_projectors.checkpoints import GenerationCheckpoints
+from aion_projectors.plan import Behind, Checkpoint, Gap
+from aion_projectors.session import connect
+from aion_projectors.stretch import Stretch
+from aion_store.errors import LogGapError, SchemaMismatchError, UnavailableError
+from aion_store.log.reader import ClientSettings, CommittedReader, EndOfLog, TopicPartitionKey
+from aion_store.postgres.generation import LogPartition
+from aion_store.postgres.log_identity import LogIdentity
+from aion_store.projected import LogName
+
+NEAR_OFFSETS: Final = 2_000
+"""How many offsets may be left, over all partitions, when filling is done."""
+LOOK_S: Final = 1.0
+"""How often the logs' ends are asked for, and progress is told."""
+_WAIT_S: Final = 0.2
+_SHORT_WAIT_S: Final = 0.02
+_ANSWER_S: Final = 10.0
+
+Progress = Callable[[LogName, int, int, int], None]
+"""Told from time to time: log, partition, the offset reached, the offset to reach."""
+
+
+class Filling:
+    """A generation that is being filled. `reached` are its checkpoints. One call at a time."""
+
+    def __init__(
+        self, client: ClientSettings, log: LogIdentity, connection: AsyncConnection[Any], generation: str
+    ) -> None:
+        topic_ids: dict[LogName, str] = {"events": log.events.topic_id, "packages": log.packages.topic_id}
+        self._client, self._log, self._connection = client, log, connection
+        self._checkpoints = GenerationCheckpoints(generation, topic_ids)
+        self._applier = Applier(generation, self._checkpoints)
+        self._logs: Mapping[str, LogName] = {log.events.name: "events", log.packages.name: "packages"}
+        self._topics = {name: topic for topic, name in self._logs.items()}
+        self._ends = EndOfLog(client)
+        self._reader: CommittedReader | None = None
+        self._read_to: dict[LogPartition, int] = {}
+        self.reached: dict[LogPartition, Checkpoint] = {}
+
+    async def open(self) -> None:
+        """Begin to read where the generation's tables stand."""
+        places = [LogPartition("events", number) for number in range(self._log.events.partitions)]
+        rows = await self._checkpoints.read(self._connection, [*places, LogPartition("packages", 0)])
+        self.reached = {place: row.checkpoint for place, row in rows.items()}
+        self._read_to = {place: checkpoint.position for place, checkpoint in self.reached.items()}
+        starts = {TopicPartitionKey(self._topics[log], number): at for (log, number), at in self._read_to.items()}
+        self._reader = await asyncio.to_thread(CommittedReader, self._client, starts)
+
+    async def close(self) -> None:
+        """Let go of the clients."""
+        if self._reader is not None:
+            await asyncio.to_thread(self._reader.close)
+        self._ends.close()
+
+    async def fill(self, progress: Progress) -> None:
+        """Apply what the log holds until little is left.
+
+        Raises LogGapError when records are missing, SchemaMismatchError when the log's beginning is gone.
+        """
+        ends, looked = await self._look(), time.monotonic()
+        reading = asyncio.ensure_future(self._poll(_WAIT_S))
+        try:
+            while self._left(ends) > NEAR_OFFSETS:
+                stretches = await asyncio.shield(reading)
+                reading = asyncio.ensure_future(self._poll(_WAIT_S))  # the next one while this one is applied
+                await self._apply(stretches)
+                if time.monotonic() - looked > LOOK_S or not stretches:
+                    ends, looked = await self._look(), time.monotonic()
+                    for place, checkpoint in self.reached.items():
+                        progress(*place, checkpoint.position, ends[place])
+        finally:
+            await asyncio.wait([reading])  # the client is in use until then
+        await self._apply(reading.result())
+
+    def _left(self, ends: Mapping[LogPartition, int]) -> int:
+        return sum(max(0, end - self._read_to[place]) for place, end in ends.items())
+
+    async def reach(self, goals: Mapping[LogPartition, int], deadline: float) -> bool:
+        """Apply what is left until every goal is reached; False when that isn't so by the deadline."""
+        while not all(self.reached[place].position >= goal for place, goal in goals.items()):
+            if time.monotonic() > deadline:
+                return False
+            await self._apply(await self._poll(_SHORT_WAIT_S))
+        return True
+
+    async def check_reachable(self, goals: Mapping[LogPartition, int]) -> None:
+        """Raises SchemaMismatchError when the live tables stand past the log's end."""
+        for place, end in (await self._look()).items():
+            if goals.get(place, 0) > end:
+                raise SchemaMismatchError(
+                    f"one that reaches offset {goals[place]}, where the live tables stand (restore it; or take it as "
+                    "it is, with --accept-log)",
+                    f"one that ends at {end}",
+                    f"The log of partition {place.partition} of {place.log}",
+                )
+
+    async def _poll(self, wait_s: float) -> dict[LogPartition, Stretch]:
+        if self._reader is None:
+            raise RuntimeError("it isn't open")
+        moved = await asyncio.to_thread(self._reader.poll, wait_s)
+        stretches: dict[LogPartition, Stretch] = {}
+        for (topic, partition), read in moved.items():
+            place = LogPartition(self._logs[topic], partition)
+            stretches[place] = Stretch(self._read_to[place], read.records, read.position)
+            self._read_to[place] = read.position
+        return stretches
+
+    async def _apply(self, stretches: Mapping[LogPartition, Stretch]) -> None:
+        if not stretches:
+            return
+        for place, applied in (await self._applier.apply(self._connection, stretches)).items():
+            self._check(place, applied)
+            self.reached[place] = applied.checkpoint
+
+    def _check(self, place: LogPartition, applied: Applied) -> None:
+        match applied.fault:
+            case Gap(expected=expected, found=found):
+                raise LogGapError(place.partition, expected, found)
+            case Behind():
+                raise UnavailableError("Postgres", "the generation in the making lost what was written; use --resume")
+            case None:
+                pass
+
+    async def _look(self) -> dict[LogPartition, int]:
+        """Where the logs end."""
+        events, packages = self._log.events, self._log.packages
+        of_events = await asyncio.to_thread(
+            self._ends.high_watermarks, events.name, range(events.partitions), _ANSWER_S
+        )
+        of_packages = await asyncio.to_thread(self._ends.high_watermarks, packages.name, [0], _ANSWER_S)
+        found = {LogPartition("events", partition): end for partition, end in of_events.items()}
+        return found | {LogPartition("packages", partition): end for partition, end in of_packages.items()}
+
+
+@asynccontextmanager
+async def open_filling(client: ClientSettings, dsn: str, log: LogIdentity, generation: str) -> AsyncGenerator[Filling]:
+    """Fill a generation within the block. Raises SchemaMismatchError when its checkpoints are another log's."""
+    async with await connect(dsn) as connection:
+        filling = Filling(client, log, connection, generation)
+        try:
+            await filling.open()
+            yield filling
+        finally:
+            await filling.close()

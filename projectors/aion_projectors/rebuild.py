@@ -1,0 +1,206 @@
+"""Makes a whole new generation of tables straight from the log, and swaps it in, while appends and reads go on.
+
+The new generation is filled by the projection's own code, from one client that reads all partitions; its checkpoints
+are its progress, so that a rebuild that was interrupted goes on where it stopped. Once it has caught up, the swap holds
+the live generation still, reads the little that is left, and makes the new one live.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import AsyncGenerator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any, Final, NamedTuple
+
+import psycopg
+from psycopg import AsyncConnection, sql
+
+from aion_projectors.filling import Filling, Progress, open_filling
+from aion_store.errors import ConfigurationError, SchemaMismatchError
+from aion_store.log.reader import ClientSettings
+from aion_store.postgres.attribute_registry import index_attributes
+from aion_store.postgres.errors import postgres_errors
+from aion_store.postgres.freshness import channel
+from aion_store.postgres.generation import LogPartition
+from aion_store.postgres.generations import (
+    Generations,
+    Held,
+    claim_rebuild,
+    create_generation,
+    drop_generation,
+    find_generations,
+    hold_live,
+    make_live,
+    table_version,
+)
+from aion_store.postgres.log_identity import LogIdentity, check_identity
+from aion_store.postgres.migrate import migrations
+
+APPLICATION_NAME: Final = "aion-store rebuild"
+SWAP_S: Final = 0.8
+"""How long a swap may hold the live tables still before it lets go and is tried again."""
+_TABLES: Final = (
+    *("events", "workflows", "workflow_counts", "runs", "activities", "timers", "timer_calls", "children"),
+    *("packages", "package_routes"),
+)
+_LOCK_MS: Final = 1_000
+_PAUSE_S: Final = 0.1
+_CONNECT_S: Final = 5
+
+_log: Final = logging.getLogger(__name__)
+
+
+class Rebuilt(NamedTuple):
+    """The generation that is live now, and for how long nothing could be applied while it was swapped in, in s."""
+
+    generation: str
+    swap_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Rebuild:
+    """A rebuild of one schema's tables from a log.
+
+    `accept_log`: take the log as it is, whatever the live tables say: a topic that was recreated, another cluster, a
+    log that lost records. What only the former log held is gone after the swap.
+    """
+
+    client: ClientSettings
+    dsn: str
+    schema: str
+    log: LogIdentity
+    accept_log: bool = False
+
+    async def run(self, progress: Progress, *, resume: bool) -> Rebuilt:
+        """Fill a new generation (or go on with the one in the making), make it live, remove the old one.
+
+        Cancelling leaves the one in the making for another time. Raises ConfigurationError when there is one and
+        `resume` isn't set, or none and it is, or another rebuild is running; SchemaMismatchError when the log isn't
+        the one the tables were made from, or no longer holds its beginning; LogGapError; UnavailableError.
+        """
+        with postgres_errors():
+            async with self._claimed() as connection:
+                found = await self._begin(connection, resume=resume)
+                swap_s = await self._fill_and_swap(connection, found, progress)
+                for old in [*found.old, found.live]:
+                    await _drop(connection, old)
+                return Rebuilt(found.building or found.next_name, swap_s)
+
+    async def drop(self) -> str | None:
+        """Remove the generation in the making; its name, None when there is none."""
+        with postgres_errors():
+            async with self._claimed() as connection:
+                building = (await find_generations(connection, self.schema)).building
+                if building is not None:
+                    await _drop(connection, building)
+                return building
+
+    @asynccontextmanager
+    async def _claimed(self) -> AsyncGenerator[AsyncConnection[Any]]:
+        async with await AsyncConnection.connect(
+            self.dsn,
+            autocommit=True,
+            connect_timeout=_CONNECT_S,
+            application_name=APPLICATION_NAME,
+            options=f"-c lock_timeout={_LOCK_MS}",
+        ) as connection:
+            if not await claim_rebuild(connection, self.schema):
+                raise ConfigurationError(
+                    f"The tables in schema {self.schema} are being rebuilt already: wait for that."
+                )
+            yield connection
+
+    async def _begin(self, connection: AsyncConnection[Any], *, resume: bool) -> Generations:
+        newest = len(migrations())
+        if (version := await table_version(connection, self.schema)) != newest:
+            raise SchemaMismatchError(
+                f"version {newest} (use that version of aion-store, or open a store that migrates them)",
+                f"version {version}",
+                f"The tables in schema {self.schema}",
+            )
+        found = await find_generations(connection, self.schema)
+        if not self.accept_log:
+            check_identity(found.log, self.log, self.schema)
+        if found.building is None:
+            if resume:
+                raise ConfigurationError("No rebuild was begun: run it without --resume.")
+            async with connection.transaction():
+                await create_generation(connection, found.next_name, self.log)
+        elif not resume:
+            raise ConfigurationError(
+                f"A rebuild into {found.building} was begun and not finished: go on with --resume, or remove it with "
+                "--drop."
+            )
+        elif found.building_version != newest:
+            raise ConfigurationError(
+                f"The rebuild into {found.building} was begun with tables of version {found.building_version}, these "
+                f"are version {newest}: remove it with --drop and begin again."
+            )
+        return found
+
+    async def _fill_and_swap(self, connection: AsyncConnection[Any], found: Generations, progress: Progress) -> float:
+        generation = found.building or found.next_name
+        async with open_filling(self.client, self.dsn, self.log, generation) as filling:
+            analyzed = False
+            while True:
+                await filling.fill(progress)
+                await index_attributes(connection, self.schema, generation)  # those registered meanwhile as well
+                if not analyzed:
+                    await _analyze(connection, generation)
+                    analyzed = True
+                    continue
+                swap_s = await self._swap(connection, generation, filling)
+                if swap_s is not None:
+                    return swap_s
+
+    async def _swap(self, connection: AsyncConnection[Any], generation: str, filling: Filling) -> float | None:
+        """Make the new generation live; for how long nothing was applied. None: it must catch up again first."""
+        try:
+            async with connection.transaction():
+                held = await hold_live(connection, self.schema)
+                began = time.monotonic()
+                goals = self._goals(held)
+                if not await filling.reach(goals, began + SWAP_S):
+                    await filling.check_reachable(goals)
+                    raise psycopg.Rollback
+                await make_live(connection, self.schema, generation, self.log)
+                await connection.execute("select pg_notify(%s, '')", (channel(self.schema),))
+        except psycopg.errors.LockNotAvailable:
+            _log.warning("the live tables are being applied to: the swap is tried again")
+            return None
+        took_s = time.monotonic() - began
+        return took_s if await self._is_live(connection, generation) else None
+
+    async def _is_live(self, connection: AsyncConnection[Any], generation: str) -> bool:
+        return (await find_generations(connection, self.schema)).live == generation
+
+    def _goals(self, held: Held) -> Mapping[LogPartition, int]:
+        """The positions that the new checkpoints must have reached: all of the old ones of this log."""
+        if self.accept_log:
+            return {}
+        topic_ids = {self.log.events.topic_id, self.log.packages.topic_id}
+        return {
+            place: checkpoint.position
+            for place, checkpoint in held.checkpoints.items()
+            if checkpoint.topic_id in topic_ids
+        }
+
+
+async def _analyze(connection: AsyncConnection[Any], generation: str) -> None:
+    """Give the planner its statistics before anybody reads the tables."""
+    for table in _TABLES:
+        await connection.execute(sql.SQL("analyze {}").format(sql.Identifier(generation, table)))
+
+
+async def _drop(connection: AsyncConnection[Any], generation: str) -> None:
+    """Remove a generation once nobody reads it any more."""
+    while True:
+        try:
+            await drop_generation(connection, generation)
+        except (psycopg.errors.LockNotAvailable, psycopg.errors.DeadlockDetected):
+            await asyncio.sleep(_PAUSE_S)
+        else:
+            return

@@ -1,0 +1,134 @@
+"""Makes a workflow's rows anew from the log, as they would be had it been folded by this version from the start.
+
+All of it, event rows too, in one transaction under the lock of its partition's checkpoint. The log and not the event
+rows are read, since those don't hold all that folds see: timers that no event armed, and records that were rejected.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import defaultdict
+from collections.abc import Callable, Collection, Mapping, Sequence
+from typing import Any, Final, NamedTuple
+
+from psycopg import AsyncConnection
+
+from aion_projectors.apply import rejected_row, run_writes, store_events
+from aion_projectors.batch import Batch, WorkflowKey
+from aion_projectors.checkpoints import Checkpoints
+from aion_projectors.replay import Replay
+from aion_projectors.session import connect
+from aion_projectors.statements import statement
+from aion_projectors.workflow_rows import WorkflowRows
+from aion_projectors.writing import rejected_write
+from aion_store.log.appends import Append
+from aion_store.log.partitioning import partition_of
+from aion_store.log.reader import ClientSettings
+from aion_store.model.ids import WorkflowId
+from aion_store.postgres.errors import postgres_errors
+from aion_store.postgres.generation import LogPartition
+from aion_store.postgres.log_identity import LogIdentity
+
+AT_ONCE: Final = 200
+"""How many workflows' histories are held at once; more take another reading of the partition."""
+
+
+class Refolded(NamedTuple):
+    """A workflow whose rows were made anew; `quarantined` says why its folds stopped again, None when they didn't."""
+
+    workflow_id: WorkflowId
+    events: int
+    quarantined: str | None
+
+
+Report = Callable[[Refolded], None]
+Progress = Callable[[int, int, int], None]
+"""Told while a partition is read: partition, offset reached, offset to reach."""
+
+
+async def refold(
+    client: ClientSettings,
+    dsn: str,
+    schema: str,
+    log: LogIdentity,
+    workflow_ids: Collection[WorkflowId],
+    report: Report,
+    progress: Progress,
+) -> None:
+    """Make the rows of these workflows anew, one transaction a workflow; appends and reads go on meanwhile.
+
+    Each partition concerned is read from its first record. Raises UnavailableError when a server doesn't answer:
+    what was reported is done, the rest is as it was. Raises SchemaMismatchError when the tables are another log's.
+    """
+    by_partition: dict[int, list[WorkflowId]] = defaultdict(list)
+    for workflow_id in sorted(set(workflow_ids)):
+        by_partition[partition_of(workflow_id, log.events.partitions)].append(workflow_id)
+    checkpoints = Checkpoints(schema, {"events": log.events.topic_id, "packages": log.packages.topic_id})
+    with postgres_errors():
+        async with await connect(dsn) as connection:
+            for partition, ids in sorted(by_partition.items()):
+                for start in range(0, len(ids), AT_ONCE):
+                    found = _Histories(Replay(client, log.events, partition), partition, ids[start : start + AT_ONCE])
+                    rows = await checkpoints.read(connection, [LogPartition("events", partition)])
+                    (row,) = rows.values()
+                    await asyncio.to_thread(found.read, row.checkpoint.position, progress)
+                    for workflow_id in ids[start : start + AT_ONCE]:
+                        report(await _refold(connection, checkpoints, found, workflow_id))
+
+
+class _Histories:
+    """The appends of some workflows of a partition."""
+
+    def __init__(self, replay: Replay, partition: int, workflow_ids: Sequence[WorkflowId]) -> None:
+        self._replay, self.partition = replay, partition
+        self._appends: Mapping[bytes, list[Append]] = {str(each).encode(): [] for each in workflow_ids}
+
+    def read(self, end: int, progress: Progress | None = None) -> None:
+        """Read on up to offset `end`."""
+        for _, plan in self._replay.up_to(end):
+            for append in plan.appends:
+                wanted = self._appends.get(append[0].key or b"")
+                if wanted is not None:
+                    wanted.append(append)
+            if progress is not None:
+                progress(self.partition, plan.checkpoint.position, end)
+
+    def below(self, workflow_id: WorkflowId, position: int) -> list[Append]:
+        """What was read of a workflow below an offset."""
+        return [append for append in self._appends[str(workflow_id).encode()] if append[-1].offset < position]
+
+
+async def _refold(
+    connection: AsyncConnection[Any], checkpoints: Checkpoints, found: _Histories, workflow_id: WorkflowId
+) -> Refolded:
+    place, key = LogPartition("events", found.partition), WorkflowKey(found.partition, workflow_id.bytes)
+    owner = {"partition": found.partition, "workflow_id": workflow_id}
+    try:
+        generation, locked = await checkpoints.lock(connection, [place])
+        position = locked[place].checkpoint.position
+        await asyncio.to_thread(found.read, position)
+        appends = found.below(workflow_id, position)
+        offsets = [record.offset for append in appends for record in append]
+        await connection.execute(statement("forget_workflow", generation=generation), {**owner, "offsets": offsets})
+        await _store(connection, generation, key, appends)
+        cursor = await connection.execute(statement("select_refolded", generation=generation), owner)
+        events, quarantined = await cursor.fetchone() or (0, None)
+        await connection.commit()
+    except BaseException:
+        if not connection.closed:
+            await connection.rollback()
+        raise
+    return Refolded(workflow_id, events, quarantined)
+
+
+async def _store(
+    connection: AsyncConnection[Any], generation: str, key: WorkflowKey, appends: Sequence[Append]
+) -> None:
+    batch = Batch()
+    batch.add(key.partition, appends)
+    if batch.appends:
+        writes = await store_events(connection, generation, batch, {key: WorkflowRows()})
+        await run_writes(connection, generation, writes)
+    if batch.rejected:
+        rows = [rejected_row("events", *rejected) for rejected in batch.rejected]
+        await run_writes(connection, generation, [rejected_write(rows)])

@@ -1,0 +1,2 @@
+-- Routes.
+select workflow_type, content_hash from {generation}.package_routes

@@ -1,0 +1,43 @@
+"""What the operator's commands begin with: the settings of the environment, and the log and tables they name."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+
+from aion_projectors.logs import describe_log
+from aion_projectors.settings import ProjectorSettings
+from aion_service.backends import projector_settings
+from aion_service.settings import Settings
+from aion_store.errors import ConfigurationError
+from aion_store.postgres.log_identity import LogIdentity
+from aion_store.postgres.migrate import check_schema
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """A store's settings, and its log as it is now."""
+
+    settings: ProjectorSettings
+    log: LogIdentity
+
+    def checked_partitions(self, wanted: list[int] | None) -> list[int]:
+        """The events partitions that were named, or all. Raises ConfigurationError for one that isn't there."""
+        count = self.log.events.partitions
+        for partition in wanted or ():
+            if not 0 <= partition < count:
+                raise ConfigurationError(
+                    f"There is no partition {partition}: {self.log.events.name} has {count}, numbered from 0."
+                )
+        return sorted(set(wanted)) if wanted else list(range(count))
+
+
+async def opened() -> Opened:
+    """The store of the environment, whose tables must be of this version and made from its log.
+
+    Raises ConfigurationError, SchemaMismatchError, and UnavailableError when a server doesn't answer.
+    """
+    settings = await asyncio.to_thread(lambda: projector_settings(Settings.load()))
+    log = await describe_log(settings)
+    await check_schema(settings.dsn, schema=settings.schema_name, log=log)
+    return Opened(settings, log)

@@ -1,0 +1,125 @@
+"""Looks at everything a store stands on, and says of each thing whether it is well and what to do if not. Blocks.
+
+Nothing is made or changed. A look that fails doesn't keep the others from being made, except those that rest on it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from enum import StrEnum
+from typing import Final, NamedTuple
+
+from aion_producers.topics import inspect_topic
+from aion_projectors.settings import ProjectorSettings
+from aion_service.observation import STALLED_S, Observation, PartitionState, observe
+from aion_store.errors import StoreError
+from aion_store.log.reader import cluster_id
+from aion_store.postgres.log_identity import LogIdentity
+from aion_store.postgres.migrate import check_schema
+from aion_store.projected import LogName
+
+_ANSWER_S: Final = 10.0
+_LOGS: Final[tuple[LogName, ...]] = ("events", "packages")
+
+
+class Health(StrEnum):
+    """`bad` needs somebody now, `look` soon."""
+
+    WELL = "ok"
+    LOOK = "look"
+    BAD = "BAD"
+
+
+class Finding(NamedTuple):
+    """One thing, how it is, and what to do if it isn't well."""
+
+    health: Health
+    subject: str
+    says: str
+
+
+def examine(settings: ProjectorSettings, topic_prefix: str) -> Iterator[Finding]:
+    """Look at one thing after the other: Kafka, topics, Postgres and tables, checkpoints, quarantine, lag."""
+    try:
+        cluster = cluster_id(settings.kafka, _ANSWER_S)
+        found = {log: inspect_topic(settings.kafka, topic_prefix, log, _ANSWER_S) for log in _LOGS}
+    except StoreError as error:
+        yield Finding(Health.BAD, "Kafka", f"{error} Is {', '.join(settings.bootstrap_servers)} right?")
+        return
+    yield Finding(Health.WELL, "Kafka", f"cluster {cluster}")
+    for log, topic in found.items():
+        if topic is None:
+            advice = "open a store once, which makes it"
+            yield Finding(Health.BAD, f"topic {topic_prefix}.{log}", f"isn't there: {advice}")
+        elif topic.fault is not None:
+            yield Finding(Health.BAD, f"topic {topic.identity.name}", str(topic.fault))
+        else:
+            says = f"{topic.identity.partitions} partitions, settings as they must be"
+            yield Finding(Health.WELL, f"topic {topic.identity.name}", says)
+    events, packages = found["events"], found["packages"]
+    if events is not None and packages is not None:
+        yield from _tables(settings, LogIdentity(cluster, events.identity, packages.identity))
+
+
+def _tables(settings: ProjectorSettings, log: LogIdentity) -> Iterator[Finding]:
+    try:
+        asyncio.run(check_schema(settings.dsn, schema=settings.schema_name, log=log))
+        observation = observe(settings)
+    except StoreError as error:
+        yield Finding(Health.BAD, "Postgres", str(error))
+        return
+    progress = observation.progress
+    yield Finding(Health.WELL, "Postgres", f"{progress.server_version}; live tables {progress.live}, of this log")
+    yield from _partitions(observation)
+    if progress.quarantined:
+        advice = "aion-store quarantine list; after an upgrade, quarantine refold --all"
+        yield Finding(Health.LOOK, "quarantine", f"{progress.quarantined} workflows: {advice}")
+    else:
+        yield Finding(Health.WELL, "quarantine", "empty")
+    if progress.rejected:
+        says = f"{progress.rejected}: something else writes to our topics; see the table rejected_records"
+        yield Finding(Health.LOOK, "rejected records", says)
+
+
+def _partitions(observation: Observation) -> Iterator[Finding]:
+    troubled = 0
+    for state in observation.partitions:
+        finding = _partition(state)
+        if finding is not None:
+            troubled += 1
+            yield finding
+    well = len(observation.partitions) - troubled
+    behind = sum(state.behind or 0 for state in observation.partitions)
+    oldest = max((state.behind_s or 0.0 for state in observation.partitions), default=0.0)
+    if well:
+        says = f"{well} partitions are well; {behind} records behind in all, {oldest:.1f} s at most"
+        yield Finding(Health.WELL, "projection", says)
+
+
+def _partition(state: PartitionState) -> Finding | None:
+    subject = f"{state.place.log} {state.place.partition}"
+    position, bounds = state.checkpoint.position, state.bounds
+    if state.checkpoint.halted is not None:
+        return Finding(Health.BAD, subject, f"halted: {state.checkpoint.halted}")
+    if position > bounds.end:
+        says = f"the tables stand at offset {position}, past the log's end at {bounds.end}: the log lost records. "
+        return Finding(Health.BAD, subject, f"{says}Restore it, or: aion-store rebuild --accept-log")
+    if position < bounds.start:
+        says = f"the log begins at {bounds.start}, the tables need offset {position}: records were deleted. Restore it"
+        return Finding(Health.BAD, subject, says)
+    if state.behind is None:
+        says = "what comes next is hidden by an open transaction: its writer settles it, or it times out"
+        return Finding(Health.LOOK, subject, says)
+    if state.stalled:
+        says = (
+            f"{state.behind} records behind and unmoved for {state.unmoved_s:.0f} s: is aion-store projector running?"
+        )
+        return Finding(Health.BAD, subject, says)
+    if (state.behind_s or 0.0) > STALLED_S:
+        says = f"{state.behind} records, {state.behind_s:.0f} s behind, and moving: start more projectors if it grows"
+        return Finding(Health.LOOK, subject, says)
+    if bounds.start > 0:
+        says = f"the log's first {bounds.start} offsets are gone: the tables can't be rebuilt from it. Restore it"
+        return Finding(Health.LOOK, subject, says)
+    return None

@@ -1,0 +1,54 @@
+"""The writers as the settings want them: alone, with a fixed share of the partitions, or in a group with others."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Callable
+from contextlib import asynccontextmanager
+
+from aion_producers.group_ownership import GroupOwnership
+from aion_producers.log_writer import LogWriter
+from aion_producers.ownership import AllPartitions, ChosenPartitions
+from aion_producers.settings import WriterSettings
+from aion_service.settings import Settings
+from aion_store.log.reader import TopicIdentity
+from aion_store.postgres.heads import PostgresHeads
+from aion_store.postgres.log_identity import LogIdentity
+from aion_store.projected import LogName
+
+
+@asynccontextmanager
+async def writing(
+    settings: Settings, log: LogIdentity, heads: PostgresHeads, claim: Callable[[], None] | None
+) -> AsyncGenerator[LogWriter]:
+    """The writers, in their group where they share the partitions; they leave it before they end."""
+    tuned = WriterSettings(session_timeout_s=settings.writer_session_timeout_s)
+    ownership = _ownership(settings, log, tuned)
+    async with LogWriter(
+        settings.client,
+        log.events,
+        log.packages,
+        settings.topic_prefix,
+        heads,
+        claim,
+        settings=tuned,
+        ownership=ownership,
+    ) as writer:
+        if not isinstance(ownership, GroupOwnership):
+            yield writer
+            return
+        try:
+            await ownership.join(writer, settings.append_timeout_s)
+            yield writer
+        finally:
+            await ownership.leave()
+
+
+def _ownership(
+    settings: Settings, log: LogIdentity, tuned: WriterSettings
+) -> AllPartitions | ChosenPartitions | GroupOwnership:
+    share = settings.share
+    if share == "group":
+        topics: dict[LogName, TopicIdentity] = {"events": log.events, "packages": log.packages}
+        address = settings.advertised_address or ""  # the settings refuse a member without one
+        return GroupOwnership(settings.client, topics, settings.topic_prefix, address, tuned)
+    return AllPartitions() if share == "all" else ChosenPartitions(share)

@@ -1,0 +1,2 @@
+-- Removes a generation with all its tables.
+drop schema if exists {generation} cascade

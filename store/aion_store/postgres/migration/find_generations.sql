@@ -1,0 +1,5 @@
+-- The schemas of generations, and the version of the tables that one in the making was begun with (null: not so).
+-- Parameter pattern: a regular expression of their names.
+select nspname as name, substring(obj_description(oid, 'pg_namespace') from 'version (\d+)')::integer as version
+from pg_namespace where nspname ~ %(pattern)s
+order by length(nspname), nspname

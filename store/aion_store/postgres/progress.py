@@ -1,0 +1,45 @@
+"""Where the tables stand, as one snapshot shows it to an operator."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+import psycopg
+
+from aion_store.errors import UnavailableError
+from aion_store.postgres.errors import postgres_errors
+from aion_store.postgres.generation import Checkpoint, LogPartition
+from aion_store.postgres.statements import query, select_generation
+
+_CONNECT_S = 5
+
+
+class Progress(NamedTuple):
+    """The live schema; every partition's checkpoint and how long ago it moved, in s; what isn't as it should be."""
+
+    live: str
+    server_version: str
+    checkpoints: Mapping[LogPartition, Checkpoint]
+    unmoved_s: Mapping[LogPartition, float]
+    quarantined: int
+    rejected: int
+
+
+def read_progress(dsn: str, schema: str) -> Progress:
+    """Read it. Blocks. Raises UnavailableError when Postgres doesn't answer or the tables aren't made."""
+    with postgres_errors(), psycopg.connect(dsn, connect_timeout=_CONNECT_S) as connection:
+        connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
+        try:
+            row = connection.execute(select_generation(schema)).fetchone()
+        except psycopg.errors.UndefinedTable:
+            row = None
+        if row is None:
+            raise UnavailableError("Postgres", f"there are no tables in schema {schema} yet")
+        rows = connection.execute(query("select_progress", row[0])).fetchall()
+        quarantined, rejected = connection.execute(query("count_troubles", row[0])).fetchall()[0]
+        version = str(connection.info.parameter_status("server_version"))
+    places = {LogPartition(log, partition): rest for log, partition, *rest in rows}
+    checkpoints = {place: Checkpoint(*rest[:-1]) for place, rest in places.items()}
+    unmoved = {place: float(rest[-1]) for place, rest in places.items()}
+    return Progress(str(row[0]), version, checkpoints, unmoved, quarantined, rejected)

@@ -1,0 +1,142 @@
+"""The operator's commands as they are run: what they print, and their exit codes."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+import urllib.request
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from aion_service.cli.commands import app
+from aion_service.embedded.ports import free_ports
+from aion_store.conformance.events import HistoryBuilder, workflow
+from tests.integration.test_projected_tables import write_histories
+from tests.projected_log import Projected, make_projected, running_worker
+from tests.servers import Servers
+from tests.waiting import wait_until
+
+COMMAND = Path(sys.executable).with_name("aion-store")
+PARTITIONS = 2
+BAD_BODY = b'{"type":"WorkflowStarted","data":{}}'
+
+
+@pytest.fixture
+def projected(servers: Servers, database: str, topic_prefix: str) -> Projected:
+    return make_projected(servers, database, topic_prefix, PARTITIONS)
+
+
+def environment(projected: Projected) -> dict[str, str]:
+    """What names a test's store."""
+    clean = {name: value for name, value in os.environ.items() if not name.startswith("AION_STORE_")}
+    return clean | {
+        "AION_STORE_BOOTSTRAP_SERVERS": str(projected.settings.kafka["bootstrap.servers"]),
+        "AION_STORE_POSTGRES_DSN": projected.dsn,
+        "AION_STORE_TOPIC_PREFIX": projected.log.events.name.removesuffix(".events"),
+        "AION_STORE_PARTITIONS": str(PARTITIONS),
+    }
+
+
+def command(projected: Projected, *arguments: str, code: int = 0) -> str:
+    """What a command prints when it is run in this process; it must end with that exit code."""
+    done = CliRunner().invoke(app, arguments, env=environment(projected), catch_exceptions=False)
+    assert done.exit_code == code, done.output
+    return done.stdout
+
+
+def test_an_operator_finds_repairs_and_rebuilds(projected: Projected) -> None:
+    with running_worker(projected.settings):
+        write_histories(projected, range(1, 8))
+        with projected.writer.transaction():
+            projected.writer.append(workflow(99), [("WorkflowStarted", 1, "2026-01-31T12:00:00Z", BAD_BODY)])
+        projected.wait_for_end()
+    assert command(projected, "verify") == ""
+    with projected.session() as connection:
+        connection.execute("update workflows set head = head + 1 where workflow_id = %s", (workflow(1),))
+        connection.execute("delete from events where seq = 2 and workflow_id = %s", (workflow(2),))
+    lines = command(projected, "verify", "--json", code=3).splitlines()
+    found = {(line["workflow_id"], line["table"], line["column"]) for line in map(json.loads, lines)}
+    assert found == {(str(workflow(1)), "workflows", "head"), (str(workflow(2)), "events", None)}
+    assert command(projected, "verify", "--workflow", str(workflow(3))) == ""
+    assert str(workflow(1)) in command(projected, "verify", "--repair")
+    assert command(projected, "verify", "--sample", "2") == ""
+    for wrong in (["--partition", "7"], ["--workflow", "no id"], ["--workflow", str(workflow(1)), "--partition", "0"]):
+        command(projected, "verify", *wrong, code=2)
+
+    assert str(workflow(99)) in command(projected, "quarantine", "list")
+    shown = json.loads(command(projected, "quarantine", "show", str(workflow(99)), "--json"))
+    assert (shown["seq"], shown["kind"], shown["body"]) == (1, "WorkflowStarted", BAD_BODY.decode())
+    command(projected, "quarantine", "show", str(workflow(1)), code=1)
+    assert str(workflow(99)) in command(projected, "quarantine", "refold", "--all", code=3)
+    command(projected, "quarantine", "refold", code=2)
+
+    command(projected, "rebuild", "--resume", code=2)
+    command(projected, "rebuild")
+    assert projected.live_schema == "aion_g2"
+    command(projected, "rebuild", "--drop")
+    assert command(projected, "verify") == ""
+    assert command(projected, "unhalt") == ""
+
+
+def test_the_doctor_says_what_is_wrong_and_what_to_do(projected: Projected) -> None:
+    with running_worker(projected.settings):
+        write_histories(projected, range(1, 8))
+        projected.wait_for_end()
+    assert "BAD" not in command(projected, "doctor")
+    for line in map(json.loads, command(projected, "lag", "--json").splitlines()):
+        assert (line["records"], line["seconds"], line["halted"], line["stalled"]) == (0, 0.0, None, False)
+
+    with projected.session() as connection:  # as if nothing had been applied for a minute
+        connection.execute("update checkpoints set advanced_at = now() - interval '60 s'")
+    with projected.writer.transaction():
+        projected.writer.append(workflow(50), [HistoryBuilder(workflow(50)).started()])
+    waiting = [line for line in map(json.loads, command(projected, "lag", "--json").splitlines()) if line["records"]]
+    assert [line["records"] for line in waiting] == [1]
+    assert 0 < waiting[0]["seconds"] < 60
+
+    with projected.session() as connection:
+        connection.execute("update checkpoints set halted = 'a reason' where log = 'events' and partition = 0")
+        connection.execute("update checkpoints set position = 1000000 where log = 'packages'")
+        connection.execute("update workflows set quarantined = 'why' where workflow_id = %s", (workflow(1),))
+    findings = [json.loads(line) for line in command(projected, "doctor", "--json", code=1).splitlines()]
+    told = {finding["subject"]: (finding["health"], finding["says"]) for finding in findings}
+    assert told["events 0"] == ("BAD", "halted: a reason")
+    assert "--accept-log" in told["packages 0"][1]
+    assert told["quarantine"][0] == "look"
+    assert "a reason" in command(projected, "unhalt", "--partition", "0")
+
+    away = projected.settings.model_copy(update={"kafka": {"bootstrap.servers": f"127.0.0.1:{free_ports(1)[0]}"}})
+    unreachable = Projected(away, projected.log, projected.writer, projected.dsn)
+    assert "Kafka is unavailable" in command(unreachable, "doctor", code=1)
+
+
+def test_metrics_are_printed_and_served(projected: Projected) -> None:
+    with running_worker(projected.settings):
+        write_histories(projected, range(1, 4))
+        projected.wait_for_end()
+    printed = command(projected, "metrics")
+    assert "aion_store_up 1\n" in printed
+    assert 'aion_store_behind_records{log="events",partition="1"} 0\n' in printed
+    for line in printed.splitlines():
+        assert re.fullmatch(r"# (HELP|TYPE) aion_store_\w+ .+|aion_store_\w+(\{[^}]+\})? -?[\d.e+]+", line), line
+    (port,) = free_ports(1)
+    serve = [str(COMMAND), "metrics", "--listen", f"127.0.0.1:{port}"]
+    with subprocess.Popen(serve, env=environment(projected), stderr=subprocess.PIPE, text=True) as process:
+        assert process.stderr is not None
+        assert "/metrics" in process.stderr.readline()
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=20) as answer:
+            assert names(answer.read().decode()) == names(printed)
+        process.terminate()
+        wait_until(lambda: process.poll() is not None, "it ends")
+        assert process.returncode == 0
+    command(projected, "metrics", "--listen", "nowhere", code=2)
+
+
+def names(text: str) -> set[str]:
+    """The names and labels of the samples."""
+    return {line.rpartition(" ")[0] for line in text.splitlines() if not line.startswith("#")}

@@ -1,0 +1,111 @@
+"""Refolding on real servers: a workflow that an older decoder stopped at is as if it had never been stopped."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Collection
+
+import pytest
+
+from aion_projectors import fact_decoder
+from aion_projectors.quarantine import list_quarantined, stopping_event
+from aion_projectors.refold import Refolded, refold
+from aion_store.conformance.events import HistoryBuilder, workflow
+from aion_store.log.codec import DecodeError
+from aion_store.log.partitioning import partition_of
+from aion_store.log.record import TIMER, Draft, LogRecord
+from aion_store.model.ids import WorkflowId
+from tests.integration.test_projected_tables import write_histories
+from tests.projected_log import Projected, make_projected, running_worker
+from tests.servers import Servers
+from tests.verifying import assert_clean, verify
+
+PARTITIONS = 2
+WORKFLOWS = range(1, 9)
+
+
+@pytest.fixture
+def projected(servers: Servers, database: str, topic_prefix: str) -> Projected:
+    return make_projected(servers, database, topic_prefix, PARTITIONS)
+
+
+def run_refold(projected: Projected, workflow_ids: Collection[WorkflowId]) -> list[Refolded]:
+    """Refold these; what was reported."""
+    done: list[Refolded] = []
+    settings = projected.settings
+    asyncio.run(
+        refold(
+            *(settings.kafka, projected.dsn, settings.schema_name, projected.log, workflow_ids),
+            *(done.append, lambda *_: None),
+        )
+    )
+    return done
+
+
+def test_workflows_that_an_older_decoder_stopped_at_are_mended(
+    projected: Projected, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def too_old(record: LogRecord) -> None:
+        raise DecodeError(f"no such kind {record.kind}")
+
+    with monkeypatch.context() as older:
+        for kind in ("SearchAttributesUpdated", "TimerStarted", TIMER):
+            older.setitem(fact_decoder._DECODERS, kind, too_old)
+        with running_worker(projected.settings):
+            write_histories(projected, WORKFLOWS)
+            with projected.writer.transaction():
+                partition = partition_of(workflow(1), PARTITIONS)
+                body = b'{"type":"TimerScheduled","data":{"workflow_id":"%b","timer_id":{"Named":"later"},' % (
+                    str(workflow(1)).encode()
+                )
+                body += b'"fire_at":"2027-01-31T12:00:00Z"}}'
+                projected.writer.record("events", partition, Draft(str(workflow(1)).encode(), body, TIMER))
+            projected.wait_for_end()
+    stopped = list_quarantined(projected.dsn, projected.settings.schema_name)
+    assert {each.workflow_id for each in stopped} == {workflow(number) for number in WORKFLOWS}
+    event = stopping_event(projected.dsn, projected.settings.schema_name, stopped[0].partition, stopped[0].workflow_id)
+    assert event is not None
+    assert event.body is not None
+    assert (event.kind, event.fault) == ("TimerStarted", None)
+    assert {("workflows", "quarantined"), ("timers", None), ("rejected_records", None)} <= verify(projected).places
+    with running_worker(projected.settings):  # while the projection goes on
+        done = run_refold(projected, [each.workflow_id for each in stopped])
+        write_histories(projected, range(20, 24))
+        projected.wait_for_end()
+    assert [(each.quarantined, each.events > 5) for each in done] == [(None, True)] * len(WORKFLOWS)
+    assert list_quarantined(projected.dsn, projected.settings.schema_name) == []
+    assert_clean(projected)
+
+
+def test_what_still_cannot_be_decoded_stays_in_quarantine(projected: Projected) -> None:
+    at, body = "2026-01-31T12:00:00Z", b'{"type":"WorkflowStarted","data":{}}'
+    with running_worker(projected.settings):
+        with projected.writer.transaction():
+            projected.writer.append(workflow(1), [("WorkflowStarted", 1, at, body)])
+            projected.writer.append(workflow(1), [HistoryBuilder(workflow(1), head=1).signal()])
+        projected.wait_for_end()
+    (stopped,) = list_quarantined(projected.dsn, projected.settings.schema_name)
+    event = stopping_event(projected.dsn, projected.settings.schema_name, stopped.partition, workflow(1))
+    assert event is not None
+    assert (event.body, event.fault is not None) == (body, True)
+    (done,) = run_refold(projected, [workflow(1)])
+    assert (done.events, done.quarantined) == (2, stopped.reason)
+    assert_clean(projected)
+
+
+def test_damaged_rows_are_repaired_and_an_unknown_workflow_is_left_unknown(projected: Projected) -> None:
+    with running_worker(projected.settings):
+        write_histories(projected, WORKFLOWS)
+        projected.wait_for_end()
+    with projected.session() as connection:
+        connection.execute("update events set body = '' where seq = 2")
+        connection.execute("delete from events where seq = 4")
+        connection.execute("update timers set fire_at = now()")
+        connection.execute("delete from children")
+        stray = partition_of(workflow(78), PARTITIONS), workflow(78)
+        connection.execute("insert into runs select %s, %s, 1, gen_random_uuid(), null, 'Running', now()", stray)
+    damaged = {difference.workflow_id for difference in verify(projected).differences}
+    assert len(damaged) == len(WORKFLOWS) + 1
+    done = run_refold(projected, [WorkflowId(int=each.int) for each in damaged if each is not None] + [workflow(77)])
+    assert {Refolded(workflow(77), 0, None), Refolded(workflow(78), 0, None)} < set(done)
+    assert_clean(projected)
