@@ -9,6 +9,7 @@ import sys
 import time
 from collections import Counter
 from pathlib import Path
+from typing import Any
 
 from tests.faults.kafka_proxy import KafkaProxy
 from tests.faults.log_check import PlainAppend, check_log
@@ -27,7 +28,8 @@ RECOVERY_S = 90.0
 class WriterProcess:
     """A writing process and the record of its calls; `name` begins each of its append ids."""
 
-    def __init__(self, log: Log, record: Path, seed: int, dsn: str | None) -> None:
+    def __init__(self, log: Log, record: Path, seed: int, dsn: str | None = None, **others: Any) -> None:
+        """`others` are orders that most tests leave as they are."""
         self.record, self.name = record, f"{seed}-"
         record.touch()
         topics = log.topics
@@ -41,6 +43,7 @@ class WriterProcess:
             workflows=WORKFLOWS,
             callers=CALLERS,
             dsn=dsn,
+            **others,
         )
         self.errors = record.with_suffix(".err")
         with self.errors.open("wb") as errors:

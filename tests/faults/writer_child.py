@@ -13,10 +13,13 @@ import os
 import random
 import sys
 import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TextIO
 
+from aion_producers.group_ownership import GroupOwnership
 from aion_producers.log_writer import LogWriter
 from aion_producers.settings import WriterSettings
 from aion_producers.topics import LogTopics
@@ -26,13 +29,15 @@ from aion_store.errors import (
     SequenceConflictError,
     UnavailableError,
 )
-from aion_store.log.reader import TopicIdentity
+from aion_store.log.reader import ClientSettings, TopicIdentity
 from aion_store.model.ids import WorkflowId
 from aion_store.postgres.heads import PostgresHeads
+from aion_store.projected import ProjectedHeads
 from tests.faults.recorded_calls import ACKNOWLEDGED, CALL, CONFLICT, NOT_WRITTEN, UNKNOWN, Call
 from tests.producing import TablesFromLog, prepare
 
 DEPOSED = 3
+JOIN_S = 60.0
 
 
 @dataclass(frozen=True)
@@ -49,6 +54,10 @@ class Orders:
     callers: int
     dsn: str | None = None
     """A Postgres with projected tables in the schema `aion`; without one, heads are looked up in the log itself."""
+    address: str | None = None
+    """With one, the process is known by it in a group that shares the partitions; without, it writes all of them."""
+    protocol: str = "consumer"
+    session_timeout_s: float = 10.0
 
 
 class Record:
@@ -73,9 +82,16 @@ class Caller:
     """One engine: appends to workflows that others append to as well; `heads` is what all of them believe."""
 
     def __init__(
-        self, writer: LogWriter, record: Record, chance: random.Random, heads: dict[WorkflowId, int], name: str
+        self,
+        writer: LogWriter,
+        record: Record,
+        chance: random.Random,
+        heads: dict[WorkflowId, int],
+        name: str,
+        *,
+        shares: bool,
     ) -> None:
-        self._writer, self._record, self._chance, self._name = writer, record, chance, name
+        self._writer, self._record, self._chance, self._name, self._shares = writer, record, chance, name, shares
         self._workflows, self._heads = list(heads), heads
         self._open: list[Call] = []
         self._number = 0
@@ -105,9 +121,11 @@ class Caller:
         except SequenceConflictError as error:
             outcome, found = CONFLICT, error.found
             self._heads[workflow_id] = error.found
-        except (UnavailableError, NotOwnerError) as error:
+        except NotOwnerError:
+            outcome, self.deposed = NOT_WRITTEN, not self._shares
+            await asyncio.sleep(0.01 if self._shares else 0)
+        except UnavailableError:
             outcome = NOT_WRITTEN
-            self.deposed = isinstance(error, NotOwnerError)
         except OutcomeUnknownError:
             outcome = UNKNOWN
         call = self._record.end(call, outcome, found, ordinal)
@@ -118,7 +136,7 @@ class Caller:
 async def main(orders: Orders) -> int:
     """Run the callers until standard input ends, or another process writes; the exit code."""
     chance = random.Random(orders.seed)
-    client = {"bootstrap.servers": orders.bootstrap_servers}
+    client = {"bootstrap.servers": orders.bootstrap_servers, "group.protocol": orders.protocol}
     topics = LogTopics(TopicIdentity(*orders.events), TopicIdentity(*orders.packages))
     tables = TablesFromLog(client, topics, lag_s=0.3)
     heads_kept = chance.choice((2 * orders.workflows, 1000))
@@ -130,6 +148,7 @@ async def main(orders: Orders) -> int:
         commit_try_s=chance.choice((0.5, 2.0)),
         take_over_try_s=10.0,
         fenced_wait_s=2.0,
+        session_timeout_s=orders.session_timeout_s,
         max_heads=heads_kept,
         max_recent=chance.choice((2, 1000)),
     )
@@ -137,18 +156,41 @@ async def main(orders: Orders) -> int:
     loop.add_reader(sys.stdin, lambda: stop.set() if not os.read(0, 100) else None)
     with Path(orders.record).open("w", buffering=1) as file:  # noqa: ASYNC230 - each line must be there at once
         record = Record(file)
-        async with LogWriter(
-            client, topics.events, topics.packages, orders.prefix, tables, settings=settings
-        ) as writer:
+        async with writing(orders, client, topics, tables, settings) as writer:
             heads = {WorkflowId(int=number): 0 for number in range(1, orders.workflows + 1)}
             callers = [
-                Caller(writer, record, random.Random(chance.random()), heads, f"{orders.seed}-{number}")
+                Caller(
+                    writer,
+                    record,
+                    random.Random(chance.random()),
+                    heads,
+                    f"{orders.seed}-{number}",
+                    shares=orders.address is not None,
+                )
                 for number in range(orders.callers)
             ]
             async with asyncio.TaskGroup() as tasks:
                 for caller in callers:
                     tasks.create_task(caller.run(stop))
     return DEPOSED if any(caller.deposed for caller in callers) else 0
+
+
+@asynccontextmanager
+async def writing(
+    orders: Orders, client: ClientSettings, topics: LogTopics, tables: ProjectedHeads, settings: WriterSettings
+) -> AsyncIterator[LogWriter]:
+    """A writer: alone, or in the group from when it has its share."""
+    group = None
+    if orders.address is not None:
+        group = GroupOwnership(client, topics._asdict(), orders.prefix, orders.address, settings)
+    async with LogWriter(client, *topics, orders.prefix, tables, settings=settings, ownership=group) as writer:
+        try:
+            if group is not None:
+                await group.join(writer, JOIN_S)
+            yield writer
+        finally:
+            if group is not None:
+                await group.leave()
 
 
 def as_argument(orders: Orders) -> str:

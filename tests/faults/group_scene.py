@@ -1,0 +1,126 @@
+"""A log whose partitions are shared by processes of a group, under load, and what the log must show afterwards."""
+
+from __future__ import annotations
+
+import random
+import time
+from collections import Counter
+from pathlib import Path
+
+from aion_store.log.partitioning import partition_of
+from aion_store.model.ids import WorkflowId
+from tests.faults.log_check import PlainAppend, check_log
+from tests.faults.recorded_calls import ACKNOWLEDGED, UNKNOWN, Call, check_calls, read_calls
+from tests.faults.write_scene import RECOVERY_S, WriterProcess
+from tests.producing import make_log
+from tests.waiting import wait_until
+
+PARTITIONS = 4
+
+
+class GroupScene:
+    """The members, the last that joined at the end; all of them write to the same workflows."""
+
+    def __init__(
+        self,
+        bootstrap_servers: str,
+        directory: Path,
+        prefix: str,
+        chance: random.Random,
+        protocol: str = "consumer",
+        session_timeout_s: float = 2.0,
+    ) -> None:
+        self.chance, self.log = chance, make_log(bootstrap_servers, prefix, PARTITIONS)
+        self._directory, self._protocol, self._session_timeout_s = directory, protocol, session_timeout_s
+        self.processes: list[WriterProcess] = []
+        self.members: list[WriterProcess] = []
+        self.longest_unknown_s = 0.0
+        """After `check`: the longest call that ended without knowing, killed ones included."""
+
+    def join(self) -> WriterProcess:
+        """Another member; returns once it has its share, which may be the packages only, and callers."""
+        number = len(self.processes)
+        member = WriterProcess(
+            self.log,
+            self._directory / f"calls-{number}.jsonl",
+            self.chance.randrange(2**32),
+            address=f"writer-{number}.test:7000",
+            protocol=self._protocol,
+            session_timeout_s=self._session_timeout_s,
+        )
+        self.processes.append(member)
+        self.members.append(member)
+        wait_until(lambda: member.record.stat().st_size or member.ended() is not None, "a member joins", RECOVERY_S)
+        assert member.ended() is None, member.errors.read_text()[-3000:]
+        return member
+
+    def leave(self, member: WriterProcess) -> None:
+        """It ends in order."""
+        self.members.remove(member)
+        assert member.end() == 0, member.errors.read_text()[-3000:]
+
+    def await_progress(self, member: WriterProcess, count: int = 30) -> None:
+        """Wait until a member has acknowledged some more."""
+        wanted = member.acknowledged + count
+        wait_until(lambda: member.acknowledged >= wanted or member.ended() is not None, "appends go on", RECOVERY_S)
+        assert member.ended() is None, member.errors.read_text()[-3000:]
+
+    def await_all_partitions(self) -> None:
+        """Wait until each partition is written again, by whomever."""
+        since_s, written = now_s(), set[int]()
+
+        def complete() -> bool:
+            written.update(
+                _partition(call.workflow_id)
+                for call in read_calls(member.record for member in self.members)
+                if call.outcome == ACKNOWLEDGED and call.count and call.ended_s > since_s
+            )
+            return len(written) == PARTITIONS
+
+        wait_until(complete, "every partition is written again", RECOVERY_S)
+
+    def stalls_s(self, since_s: float, member: WriterProcess) -> dict[int, float]:
+        """By partition, how long after `since_s` the member first acknowledged there; waits until it has in each."""
+        found: dict[int, float] = {}
+
+        def complete() -> bool:
+            for call in read_calls([member.record]):
+                if call.outcome == ACKNOWLEDGED and call.count and call.ended_s > since_s:
+                    found.setdefault(_partition(call.workflow_id), call.ended_s - since_s)
+            return len(found) == PARTITIONS or member.ended() is not None
+
+        wait_until(complete, "every partition is written again", RECOVERY_S)
+        assert member.ended() is None, member.errors.read_text()[-3000:]
+        return found
+
+    def check(self) -> Counter[str]:
+        """End everyone; then the log must be whole and every answer true. How many calls had which outcome."""
+        for process in self.processes:
+            process.end()
+        topic = self.log.topics.events
+        appends: list[PlainAppend] = []
+        dropped = 0
+        for partition in range(PARTITIONS):
+            found = check_log(str(self.log.client["bootstrap.servers"]), topic.name, topic.topic_id, partition)
+            assert {_partition(append.workflow_id) for append in found.appends} <= {partition}
+            appends += found.appends
+            dropped += found.dropped
+        calls: list[Call] = read_calls(process.record for process in self.processes)
+        check_calls(calls, appends)
+        assert dropped == 0, "nobody killed the broker"
+        self.longest_unknown_s = max((c.ended_s - c.began_s for c in calls if c.outcome == UNKNOWN), default=0.0)
+        return Counter(call.outcome for call in calls)
+
+    def close(self) -> None:
+        """Whatever happened."""
+        for process in self.processes:
+            process.kill()
+
+
+def now_s() -> float:
+    """The clock of the recorded calls."""
+    return time.monotonic()
+
+
+def _partition(workflow_id: str) -> int:
+    return partition_of(WorkflowId(workflow_id), PARTITIONS)
