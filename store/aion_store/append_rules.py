@@ -123,19 +123,16 @@ def _prepare(
         raise InvalidAppendError(workflow_id, f"append id {append_id[:80]!r} isn't 1-64 of A-Z a-z 0-9 . _ -")
     if len(batch) > MAX_EVENTS_PER_APPEND:
         raise LimitExceededError("events per append", MAX_EVENTS_PER_APPEND, len(batch))
-    seq = expected_seq
-    for event in batch:
-        seq += 1
+    for seq, event in enumerate(batch, expected_seq + 1):
         envelope = event.envelope
         if envelope.workflow_id is not workflow_id and envelope.workflow_id != workflow_id:
             raise InvalidAppendError(workflow_id, f"its event {envelope.seq} names workflow {envelope.workflow_id}")
         if envelope.seq != seq:
             raise InvalidAppendError(workflow_id, f"event {seq} has to come next, it has {envelope.seq}")
     prepared: list[PreparedEvent] = []
-    size_bytes, seq = 0, expected_seq
+    size_bytes = 0
     for event in batch:
-        seq += 1
-        one = _prepare_event(workflow_id, event, seq)
+        one = _prepare_event(workflow_id, event)
         size_bytes += len(one.body)
         prepared.append(one)
     if size_bytes > MAX_APPEND_BYTES:
@@ -143,11 +140,11 @@ def _prepare(
     return tuple(prepared), size_bytes
 
 
-def _prepare_event(workflow_id: WorkflowId, event: Event, seq: int) -> PreparedEvent:
-    decoded_from = event.body
+def _prepare_event(workflow_id: WorkflowId, event: Event) -> PreparedEvent:
+    seq, decoded_from = event.envelope.seq, event.body
     at = rfc3339(event.envelope.recorded_at) if decoded_from is None else _recorded_at(event, decoded_from)
     try:
-        body = decoded_from or encode_event(event, at)
+        body = encode_event(event, at)
         if type(event) is OtherEvent and len(body) <= MAX_EVENT_BYTES:
             decode_event(body)  # its data has any shape: not all that can be written can be read
     except DecodeError as error:

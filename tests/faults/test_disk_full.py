@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import os
 import random
 import secrets
 import time
+from functools import partial
 from pathlib import Path
 
 from tests.faults.kafka_proxy import KafkaProxy
 from tests.faults.recorded_calls import ACKNOWLEDGED
-from tests.faults.test_write_path import LONG_S
+from tests.faults.rounds import repeat
 from tests.faults.write_scene import WriteScene
 from tests.kafka_node import KafkaNode
 from tests.small_disk import SmallDisk
@@ -19,20 +19,14 @@ DISK_MIB = 96
 FULL_S = 5.0
 
 
-def test_a_disk_that_was_full_costs_time_and_nothing_else(tmp_path: Path) -> None:
-    seed = int(os.environ.get("AION_FAULT_SEED") or random.SystemRandom().randrange(2**32))
-    print(f"AION_FAULT_SEED={seed}")
-    chance = random.Random(seed)
+def test_a_disk_that_was_full_costs_time_and_nothing_else(tmp_path: Path, chance: random.Random) -> None:
     disk = SmallDisk(tmp_path / "kafka" / "data", DISK_MIB)
     node, proxy, scene = KafkaNode(tmp_path / "kafka", disk=disk), KafkaProxy(chance), None
     try:
         node.start()
         scene = WriteScene(node, proxy, tmp_path / "calls", f"full-{secrets.token_hex(4)}", chance)
         scene.spawn()
-        until, faults = time.monotonic() + LONG_S, 0
-        while not faults or time.monotonic() < until:
-            fill_and_free(scene, disk)
-            faults += 1
+        faults = repeat(partial(fill_and_free, scene, disk))
         outcomes = scene.check()
         print(f"{faults} times: {dict(outcomes)}")
         assert outcomes[ACKNOWLEDGED] > 0

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import os
 import random
 import secrets
-import time
+from functools import partial
 from pathlib import Path
 
 import psycopg
 
 from tests.faults.kafka_proxy import KafkaProxy
 from tests.faults.recorded_calls import ACKNOWLEDGED
-from tests.faults.test_write_path import LONG_S
+from tests.faults.rounds import repeat
 from tests.faults.write_scene import WriteScene
 from tests.kafka_node import KafkaNode
 from tests.log_tables import check_tables
@@ -46,10 +45,9 @@ class OlderState:
                 connection.execute(statement.encode())
 
 
-def test_tables_that_went_back_never_mislead_a_writer(servers: Servers, database: str, tmp_path: Path) -> None:
-    seed = int(os.environ.get("AION_FAULT_SEED") or random.SystemRandom().randrange(2**32))
-    print(f"AION_FAULT_SEED={seed}")
-    chance = random.Random(seed)
+def test_tables_that_went_back_never_mislead_a_writer(
+    servers: Servers, database: str, tmp_path: Path, chance: random.Random
+) -> None:
     node, proxy = KafkaNode(tmp_path / "kafka"), KafkaProxy(chance)
     node.start()
     scene = None
@@ -59,10 +57,7 @@ def test_tables_that_went_back_never_mislead_a_writer(servers: Servers, database
         scene = WriteScene(node, proxy, tmp_path / "calls", prefix, chance, database)
         with worker_process(projected.settings, tmp_path / "worker.log"):
             scene.spawn()
-            until, faults = time.monotonic() + LONG_S, 0
-            while not faults or time.monotonic() < until:
-                go_back(scene, projected, OlderState(servers.postgres_dsn, database))
-                faults += 1
+            faults = repeat(partial(go_back, scene, projected, servers.postgres_dsn, database))
             outcomes = scene.check()
             print(f"{faults} times: {dict(outcomes)}")
             assert outcomes[ACKNOWLEDGED] > 0
@@ -75,8 +70,9 @@ def test_tables_that_went_back_never_mislead_a_writer(servers: Servers, database
         node.kill()
 
 
-def go_back(scene: WriteScene, projected: Projected, older: OlderState) -> None:
+def go_back(scene: WriteScene, projected: Projected, server_dsn: str, dsn: str) -> None:
     """Away for a while, then as it was some hundred events ago; a new writer begins at any moment of it."""
+    older = OlderState(server_dsn, dsn)
     scene.await_progress(100)
     ((known,),) = projected.rows("select max(ordinal) from events")
     wait_until(lambda: projected.rows("select max(ordinal) from events")[0][0] > known, "events are projected")

@@ -84,12 +84,19 @@ def test_a_rebuild_works_while_appends_and_reads_go_on(
         eventual = await store.read_history(histories[1].workflow_id, consistency=Consistency.EVENTUAL)
         assert len(eventual) > EVENTS // BATCH // 2
 
-    async def until(done: asyncio.Event, step: Callable[[KafkaEventStore], Awaitable[None]]) -> int:
+    async def beside(
+        begun: asyncio.Event,
+        rebuilding: asyncio.Event,
+        done: asyncio.Event,
+        step: Callable[[KafkaEventStore], Awaitable[None]],
+    ) -> int:
+        """Steps without pause; how many began while the tables were rebuilt."""
         steps = 0
         async with kafka_store(settings) as store:
-            while not done.is_set() or steps == 0:
+            while not done.is_set():
+                steps += rebuilding.is_set()
                 await step(store)
-                steps += 1
+                begun.set()
         return steps
 
     async def fill() -> None:
@@ -98,9 +105,16 @@ def test_a_rebuild_works_while_appends_and_reads_go_on(
                 await append(store)
 
     async def main() -> tuple[Rebuilt, int, int]:
-        done = asyncio.Event()
+        rebuilding, done = asyncio.Event(), asyncio.Event()
+        begun = [asyncio.Event(), asyncio.Event()]
         async with asyncio.TaskGroup() as tasks:
-            appending, reading = (tasks.create_task(until(done, step)) for step in (append, read))
+            appending, reading = (
+                tasks.create_task(beside(each, rebuilding, done, step))
+                for each, step in zip(begun, (append, read), strict=True)
+            )
+            for each in begun:  # a writer's first append takes its partitions over, which takes as long as a rebuild
+                await each.wait()
+            rebuilding.set()
             rebuilt = await rebuild_of(projected).run(lambda *_: None, resume=False)
             done.set()
         return rebuilt, appending.result(), reading.result()

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import base64
 from datetime import datetime
-from typing import Annotated, Final, Literal, NamedTuple
+from typing import Annotated, Any, Final, Literal, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic_core import from_json, to_json
@@ -47,22 +47,25 @@ class LineEvent(NamedTuple):
     body: bytes
 
 
-def line_of(event: StreamedEvent, **more: str) -> bytes:
-    """The line of an event, with its line break; `more` are texts that stand before the event."""
-    fields: dict[str, str | int] = {
-        "v": VERSION,
+def place_of(event: StreamedEvent) -> dict[str, Any]:
+    """What every form of an export says of an event beside its body, in this order."""
+    return {
         "partition": event.partition,
         "offset": event.offset,
         "ordinal": event.ordinal,
-        "logged_at": time_text(event.logged_at),
+        "logged_at": event.logged_at,
         "workflow_id": str(event.workflow_id),
         "seq": event.seq,
         "kind": event.kind,
         "append_id": event.append_id,
         "append_index": event.append_index,
         "append_count": event.append_count,
-        **more,
     }
+
+
+def line_of(event: StreamedEvent, **more: str) -> bytes:
+    """The line of an event, with its line break; `more` are texts that stand before the event."""
+    fields = {"v": VERSION, **place_of(event), "logged_at": time_text(event.logged_at), **more}
     if _stands_in_a_line(event.body):
         return to_json(fields)[:-1] + _BODY + event.body + b"}\n"
     return to_json({**fields, "body_base64": base64.b64encode(event.body).decode()}) + b"\n"

@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from aion_projectors import folds
 from aion_service.transfer.export import EventFile
+from aion_service.transfer.lines import place_of
 from aion_store.errors import ConfigurationError, UndecodableEventError
 from aion_store.log.record import VERSION
 from aion_store.model.events import Event
@@ -81,18 +82,7 @@ class ParquetFile(EventFile):
 
 def row_of(event: StreamedEvent) -> dict[str, Any]:
     """The event's values by column; columns that it leaves out are null."""
-    row: dict[str, Any] = {
-        "partition": event.partition,
-        "offset": event.offset,
-        "ordinal": event.ordinal,
-        "logged_at": event.logged_at,
-        "workflow_id": str(event.workflow_id),
-        "seq": event.seq,
-        "kind": event.kind,
-        "append_id": event.append_id,
-        "append_index": event.append_index,
-        "append_count": event.append_count,
-    }
+    row = place_of(event)
     try:
         row["body"] = event.body.decode()
     except UnicodeDecodeError:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Collection
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection
 from datetime import UTC, datetime
 from typing import Final
 
@@ -48,7 +48,7 @@ class MemoryLists(Recording):
         with self._read(consistency) as recorded:
             return recorded.active_ids() if _names_ours(partitions) else []
 
-    async def workflow_id_pages(
+    def workflow_id_pages(
         self,
         *,
         page_size: int = 1_000,
@@ -57,12 +57,9 @@ class MemoryLists(Recording):
         timeout_s: float | None = None,
     ) -> AsyncIterator[list[WorkflowId]]:
         """As `list_workflow_ids`, a page at a time."""
-        size, last = checked_page_size(page_size), None
-        while page := _page(await self.list_workflow_ids(partitions=partitions, consistency=consistency), last, size):
-            yield page
-            last = page[-1]
+        return _pages(lambda: self.list_workflow_ids(partitions=partitions, consistency=consistency), page_size)
 
-    async def active_pages(
+    def active_pages(
         self,
         *,
         page_size: int = 1_000,
@@ -71,10 +68,7 @@ class MemoryLists(Recording):
         timeout_s: float | None = None,
     ) -> AsyncIterator[list[WorkflowId]]:
         """As `list_active`, a page at a time."""
-        size, last = checked_page_size(page_size), None
-        while page := _page(await self.list_active(partitions=partitions, consistency=consistency), last, size):
-            yield page
-            last = page[-1]
+        return _pages(lambda: self.list_active(partitions=partitions, consistency=consistency), page_size)
 
     async def query(
         self,
@@ -147,5 +141,8 @@ def _names_ours(partitions: Collection[int] | None) -> bool:
     return partitions is None or 0 in partitions
 
 
-def _page(ids: list[WorkflowId], last: WorkflowId | None, size: int) -> list[WorkflowId]:
-    return [each for each in ids if last is None or each > last][:size]
+async def _pages(listed: Callable[[], Awaitable[list[WorkflowId]]], page_size: int) -> AsyncIterator[list[WorkflowId]]:
+    size, last = checked_page_size(page_size), None
+    while page := [each for each in await listed() if last is None or each > last][:size]:
+        yield page
+        last = page[-1]
