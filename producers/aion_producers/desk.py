@@ -24,7 +24,7 @@ class Desk:
     """Where writes of one partition are handed in. Its thread takes the partition over as soon as it is made.
 
     `holds` is called on the loop: with True when the partition has been taken over, with False when it turned out to
-    be another's.
+    be another's, or can't be written any more.
     """
 
     def __init__(

@@ -25,6 +25,9 @@ _LOG = logging.getLogger(__name__)
 _POLL_S: Final = 0.2
 _AGAIN_S: Final = 1.0
 
+HAND_OVER_MARGIN_S: Final = 5.0
+"""What a listener may take beyond `hand_over_s`."""
+
 
 class Listener(Protocol):
     """What is told of the membership, on the member's thread."""
@@ -120,7 +123,7 @@ class GroupMember:
 
     def _consumer_settings(self, protocol: GroupProtocol) -> dict[str, str | int | float | bool]:
         settings = self._settings
-        longest_absence_s = settings.hand_over_s + 2 * settings.session_timeout_s
+        longest_absence_s = settings.hand_over_s + HAND_OVER_MARGIN_S + 2 * settings.session_timeout_s
         return {
             **self._client,
             **member_settings(protocol, settings),

@@ -9,12 +9,11 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
-from typing import Final, Protocol
+from collections.abc import Coroutine, Mapping, Sequence
+from typing import Any, Final, Protocol
 
-from aion_producers.group_member import GroupMember
-from aion_producers.group_view import GroupView
+from aion_producers.group_member import HAND_OVER_MARGIN_S, GroupMember
+from aion_producers.group_view import GroupSnapshot, GroupView
 from aion_producers.ownership import LogPartition
 from aion_producers.settings import WriterSettings
 from aion_store.errors import UnavailableError
@@ -26,8 +25,6 @@ _KNOWN_FOR_S: Final = 1.0
 """How old an answer may be that names an owner."""
 _ASK_EVERY_S: Final = 0.5
 _SETTLED_EVERY_S: Final = 0.1
-_MARGIN_S: Final = 5.0
-"""What ending a partition's thread and clients may take beyond the hand-over itself."""
 
 
 class PartitionHolder(Protocol):
@@ -52,7 +49,7 @@ class GroupOwnership:
     `address` is where the owner of a partition is asked by those whom another process refused.
     """
 
-    shared = True
+    shared = assigns = True
 
     def __init__(
         self,
@@ -63,7 +60,7 @@ class GroupOwnership:
         settings: WriterSettings | None = None,
     ) -> None:
         self._settings = settings or WriterSettings()
-        self._address, self._owned = address, set[LogPartition]()
+        self._address, self._owned = address, frozenset[LogPartition]()
         self._changed_s = 0.0
         self._loop = asyncio.get_running_loop()
         self._holder: PartitionHolder | None = None
@@ -75,20 +72,26 @@ class GroupOwnership:
     async def join(self, holder: PartitionHolder, timeout_s: float) -> None:
         """Returns once this process is in the group and has its share, which may be nothing.
 
-        Raises UnavailableError past `timeout_s` seconds; it may be called off with `leave` then.
+        A group that finds no rest isn't waited for past `timeout_s` seconds: the share comes when it comes. Raises
+        UnavailableError when this process isn't in the group by then; it may be called off with `leave`.
         """
         self._holder = holder
         self._member.start()
         deadline = self._loop.time() + timeout_s
-        while not await asyncio.to_thread(self._is_settled):
+        while True:
+            group, member_id = await asyncio.to_thread(self._ask), self._member.member_id
+            inside = group is not None and member_id in group.members
+            if group is not None and inside and group.stable and group.held_by(member_id) == self._owned:
+                return
             if self._loop.time() > deadline:
-                reason = self._member.trouble or "this process hasn't its share of the partitions yet"
-                raise UnavailableError("The group of writers", reason)
+                if inside:
+                    return
+                raise UnavailableError("The group of writers", self._member.trouble or "this process isn't in it yet")
             await asyncio.sleep(_SETTLED_EVERY_S)
 
     async def leave(self) -> None:
         """Hand everything over and leave the group."""
-        await asyncio.to_thread(self._member.close, self._settings.hand_over_s + 2 * _MARGIN_S)
+        await asyncio.to_thread(self._member.close, self._settings.hand_over_s + 2 * HAND_OVER_MARGIN_S)
 
     def owns(self, where: LogPartition) -> bool:
         """Whether it is assigned to this process, as far as this process knows."""
@@ -115,54 +118,47 @@ class GroupOwnership:
     def assigned(self, partitions: Sequence[LogPartition]) -> None:
         """On the member's thread."""
         _LOG.info("assigned: %s", partitions)
-        self._on_loop(self._assign, partitions)
+        self._on_loop(self._assign(partitions))
 
     def revoked(self, partitions: Sequence[LogPartition]) -> None:
-        """On the member's thread; waits for the hand-over, at most a little longer than that may take."""
+        """On the member's thread; waits for the hand-over."""
         _LOG.info("revoked: %s", partitions)
-        handing_over = self._hand_over(partitions)
-        try:
-            handed_over = asyncio.run_coroutine_threadsafe(handing_over, self._loop)
-        except RuntimeError:  # the loop was closed, and all writers with it
-            handing_over.close()
-            return
-        try:
-            handed_over.result(self._settings.hand_over_s + _MARGIN_S)
-        except TimeoutError:
-            _LOG.warning("given up before their writers ended: %s", partitions)
+        self._on_loop(self._hand_over(partitions))
 
     def lost(self, partitions: Sequence[LogPartition]) -> None:
         """On the member's thread."""
         _LOG.warning("lost: %s", partitions)
-        self._on_loop(self._lose, partitions)
+        self._on_loop(self._lose(partitions))
 
-    def _is_settled(self) -> bool:
-        """Whether no partition is on its way, and this process knows of all that are its own."""
+    def _ask(self) -> GroupSnapshot | None:
         try:
-            snapshot = self._view.snapshot(time.monotonic())
+            return self._view.snapshot(time.monotonic())
         except UnavailableError:
-            return False
-        member_id = self._member.member_id
-        return snapshot.stable and member_id in snapshot.members and snapshot.held_by(member_id) == self._owned
+            return None
 
-    def _on_loop(self, change: Callable[[Sequence[LogPartition]], None], partitions: Sequence[LogPartition]) -> None:
-        with suppress(RuntimeError):  # the loop was closed, and all writers with it
-            self._loop.call_soon_threadsafe(change, partitions)
+    def _on_loop(self, change: Coroutine[Any, Any, None]) -> None:
+        """Changes begin in the order of the calls; waits for the end of this one, within bounds."""
+        try:
+            changing = asyncio.run_coroutine_threadsafe(change, self._loop)
+        except RuntimeError:  # the loop was closed, and all writers with it
+            change.close()
+            return
+        try:
+            changing.result(self._settings.hand_over_s + HAND_OVER_MARGIN_S)
+        except TimeoutError:
+            _LOG.warning("the group goes on before the writers have ended what they began")
 
-    def _assign(self, partitions: Sequence[LogPartition]) -> None:
-        self._owned |= set(partitions)
-        self._changed_s = time.monotonic()
+    async def _assign(self, partitions: Sequence[LogPartition]) -> None:
+        self._owned, self._changed_s = self._owned | set(partitions), time.monotonic()
         if self._holder is not None:
             self._holder.take(partitions)
 
-    def _lose(self, partitions: Sequence[LogPartition]) -> None:
-        self._owned -= set(partitions)
-        self._changed_s = time.monotonic()
+    async def _lose(self, partitions: Sequence[LogPartition]) -> None:
+        self._owned, self._changed_s = self._owned - set(partitions), time.monotonic()
         if self._holder is not None:
             self._holder.drop(partitions)
 
     async def _hand_over(self, partitions: Sequence[LogPartition]) -> None:
-        self._owned -= set(partitions)
-        self._changed_s = time.monotonic()
+        self._owned, self._changed_s = self._owned - set(partitions), time.monotonic()
         if self._holder is not None:
             await self._holder.hand_over(partitions)

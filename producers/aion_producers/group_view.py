@@ -16,6 +16,7 @@ from confluent_kafka import ConsumerGroupState, KafkaError, KafkaException, Topi
 from confluent_kafka.admin import AdminClient
 
 from aion_producers.ownership import LogPartition
+from aion_store.errors import UnavailableError
 from aion_store.log.reader import ClientSettings, kafka_unavailable
 from aion_store.projected import LogName
 
@@ -38,9 +39,9 @@ class GroupSnapshot:
     members: frozenset[str]
     holders: Mapping[LogPartition, Holder]
 
-    def held_by(self, member_id: str | None) -> set[LogPartition]:
+    def held_by(self, member_id: str | None) -> frozenset[LogPartition]:
         """What a member has."""
-        return {where for where, holder in self.holders.items() if holder.member_id == member_id}
+        return frozenset(where for where, holder in self.holders.items() if holder.member_id == member_id)
 
 
 class _Assignment(Protocol):
@@ -63,20 +64,28 @@ class _Group(Protocol):
 
 
 class GroupView:
-    """Asks the coordinator, from any thread; an answer is shared by all to whom it is fresh enough."""
+    """Asks the coordinator, from any thread; an answer, or its absence, is shared by all to whom it is fresh enough."""
 
     def __init__(self, client: ClientSettings, group: str, topics: Mapping[str, LogName]) -> None:
         self._client, self._group, self._topics = client, group, topics
         self._lock = threading.Lock()
         self._admin: AdminClient | None = None
         self._last: GroupSnapshot | None = None
+        self._failed: tuple[float, UnavailableError] | None = None
 
     def snapshot(self, since_s: float) -> GroupSnapshot:
         """The group as of some moment after `since_s`. Raises UnavailableError."""
         with self._lock:
-            if self._last is None or self._last.sent_s < since_s:
-                self._last = None
-                self._last = self._ask()
+            if self._last is not None and self._last.sent_s >= since_s:
+                return self._last
+            if self._failed is not None and self._failed[0] >= since_s:
+                raise UnavailableError(self._failed[1].service, self._failed[1].reason)
+            sent_s = time.monotonic()
+            try:
+                self._last, self._failed = self._ask(), None
+            except UnavailableError as error:
+                self._last, self._failed = None, (sent_s, UnavailableError(error.service, error.reason))
+                raise
             return self._last
 
     def _ask(self) -> GroupSnapshot:

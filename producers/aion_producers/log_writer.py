@@ -45,8 +45,8 @@ class LogWriter:
     """Writes to both logs. Make it on the event loop that uses it; `close` it (or use `async with`) on the same.
 
     `claim` is called before the first write and may raise NotOwnerError: then nothing is written, and it is called
-    again before the next one; once it returned, this is the only writer. `ownership` is asked before each write.
-    `changes` tells which partitions of the events log are this writer's.
+    again before the next one; once it returned, this is the only writer. `ownership` says which partitions it writes,
+    and `take` begins with them; `changes` tells which of the events log are this writer's.
     """
 
     def __init__(
@@ -271,10 +271,9 @@ class LogWriter:
         return leaving
 
     def _tell_what_is_owned(self) -> None:
-        """Where nobody assigns partitions: those that it writes are its own from now on."""
-        if not self._ownership.shared:
-            events = range(self._topics["events"].partitions)
-            self.changes.gain(p for p in events if self._ownership.owns(LogPartition("events", p)))
+        """Where nobody assigns partitions, all of them are its own from now on."""
+        if not self._ownership.assigns:
+            self.changes.gain(range(self._topics["events"].partitions))
 
 
 def _write_of(append: PreparedAppend, key: bytes, *, repeatable: bool) -> Write:

@@ -23,6 +23,11 @@ class Ownership(Protocol):
         """Whether partitions come and go: then one that was taken away by another writer may be assigned again."""
         ...
 
+    @property
+    def assigns(self) -> bool:
+        """Whether partitions are given to the writer with `take`; else it takes one over with the first write to it."""
+        ...
+
     def owns(self, where: LogPartition) -> bool:
         """Whether this process should write the partition, as far as it knows. Never blocks."""
         ...
@@ -42,7 +47,7 @@ class Ownership(Protocol):
 class AllPartitions:
     """This process is alone and writes every partition."""
 
-    shared = False
+    shared = assigns = False
 
     def owns(self, where: LogPartition) -> bool:
         """Always."""
@@ -59,6 +64,8 @@ class AllPartitions:
 
 class ChosenPartitions(AllPartitions):
     """This process writes the partitions that it was told to; whoever runs it sees to it that no other one does."""
+
+    assigns = True
 
     def __init__(self, partitions: AbstractSet[LogPartition]) -> None:
         self._partitions = frozenset(partitions)

@@ -38,7 +38,8 @@ _MANY = 1_000_000
 class PartitionWriter:
     """Run `run` on a thread of its own: it returns when the inbox is closed, or when it can't write any more.
 
-    `holds` is told when the partition has been taken over (True), and when it turns out to be another's (False).
+    `holds` is told when the partition has been taken over (True), and when it turns out to be another's, or this writer
+    can't go on (False).
     """
 
     def __init__(
@@ -77,10 +78,12 @@ class PartitionWriter:
         except StoreError as error:
             _LOG.error("%s partition %s takes no more: %s", self._log.topic.name, self._log.partition, error)
             failure = error
+            self._holds(False)
             self._refuse(lambda _: failure.with_traceback(None))
         except Exception as error:  # noqa: BLE001 - a thread that ends must leave no caller waiting
             _LOG.exception("the writer of %s partition %s ended", self._log.topic.name, self._log.partition)
             reason = f"its thread ended ({error}); open the store again"
+            self._holds(False)
             self._refuse(lambda _: UnavailableError("The writer", reason))
         finally:
             self._answer([(write, write.outcome_unknown()) for write in self._in_flight])

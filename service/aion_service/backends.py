@@ -122,6 +122,7 @@ def embedded_settings(stack: EmbeddedStack) -> Settings:
         bootstrap_servers=stack.bootstrap_servers,
         postgres_dsn=SecretStr(stack.postgres_dsn),
         partitions=EMBEDDED_PARTITIONS,
+        ownership="all",
     )
 
 

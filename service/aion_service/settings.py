@@ -50,12 +50,14 @@ class Settings(BaseSettings):
     """How long a write waits for its outcome."""
     ownership: str = "all"
     """Which partitions this process writes: `all` (it is alone), `group` (the processes of the group
-    `<prefix>.writers` share them), or a fixed part such as `0-15,packages` (see to it that nobody else has it)."""
+    `<prefix>.writers` share them), a fixed part such as `0-15,packages` (of two that have it one is refused), or
+    `none` (it reads)."""
     advertised_address: str | None = None
     """`host:port` where others reach this process; NotOwnerError names it. A member of the group needs one."""
     writer_session_timeout_s: Annotated[float, Field(ge=1, le=1_800)] = 10.0
-    """In the group: how long a process may be silent before others take its partitions over. With Kafka's newer group
-    protocol the broker has to allow it: `group.consumer.min.session.timeout.ms`, 45 s unless changed."""
+    """In the group: how long a process may be silent before others take its partitions over; give all of them the same.
+    With Kafka's newer group protocol the broker has to allow it (`group.consumer.min.session.timeout.ms`, 45 s unless
+    changed), or its own time-out holds."""
 
     @field_validator("schema_name")
     @classmethod

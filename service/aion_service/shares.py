@@ -19,12 +19,14 @@ _MAX_PORT: Final = 65_535
 
 
 def parse_share(text: str, partitions: int) -> Share:
-    """`all`, `group`, or numbers and ranges with commas between, `packages` among them for that topic: `0-15,packages`.
+    """`all`, `group`, `none`, or numbers and ranges with commas between, `packages` for that topic: `0-15,packages`.
 
     `partitions` is how many the events topic has. Raises ValueError.
     """
     if text in ("all", "group"):
         return text
+    if text == "none":
+        return frozenset()
     share: set[LogPartition] = set()
     for part in text.split(","):
         if part.strip() == PACKAGES:
@@ -32,7 +34,7 @@ def parse_share(text: str, partitions: int) -> Share:
             continue
         match = _RANGE.fullmatch(part.strip())
         if match is None:
-            raise ValueError(f"ownership is all, group, or partitions such as 0-15,20,packages; {part!r} is none of it")
+            raise ValueError(f"ownership is all, group, none, or partitions such as 0-15,20,packages; not {part!r}")
         first, last = int(match[1]), int(match[2] or match[1])
         if not first <= last < partitions:
             raise ValueError(f"ownership names {part.strip()}, but the partitions go from 0 to {partitions - 1}")

@@ -34,6 +34,8 @@ async def writing(
         ownership=ownership,
     ) as writer:
         if not isinstance(ownership, GroupOwnership):
+            if not isinstance(settings.share, str):
+                writer.take(sorted(settings.share))
             yield writer
             return
         try:

@@ -27,8 +27,9 @@ class PartitionedStore(Protocol):
     def ownership_changes(self) -> AsyncIterator[OwnershipChange]:
         """First `assigned` with what this process writes now, if anything, then each change; ends with the store.
 
-        `assigned` comes once nobody writes on a former owner's behalf any more: a strong read after it sees all that
-        there will be from before. `revoked` and `lost` come when this process accepts no more for them: what it knows
-        of their workflows is out of date from then on. A partition that goes and comes back is told as both.
+        Where partitions are shared, `assigned` comes once nobody writes on a former owner's behalf any more: a strong
+        read after it sees all that there will be from before. `revoked` and `lost` come when this process accepts no
+        more for them: what it knows of their workflows is out of date from then on. A partition that goes and comes
+        back is told as both.
         """
         ...

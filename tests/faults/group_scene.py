@@ -1,17 +1,19 @@
-"""A log whose partitions are shared by processes of a group, under load, and what the log must show afterwards."""
+"""A log whose partitions are shared by processes, under load, and what the log must show afterwards."""
 
 from __future__ import annotations
 
 import random
 import time
 from collections import Counter
+from collections.abc import Set as AbstractSet
 from pathlib import Path
+from typing import Any
 
 from aion_store.log.partitioning import partition_of
 from aion_store.model.ids import WorkflowId
 from tests.faults.log_check import PlainAppend, check_log
 from tests.faults.recorded_calls import ACKNOWLEDGED, UNKNOWN, Call, check_calls, read_calls
-from tests.faults.write_scene import RECOVERY_S, WriterProcess
+from tests.faults.write_scene import RECOVERY_S, WriterProcess, check_turns
 from tests.producing import make_log
 from tests.waiting import wait_until
 
@@ -38,16 +40,23 @@ class GroupScene:
         """After `check`: the longest call that ended without knowing, killed ones included."""
 
     def join(self) -> WriterProcess:
-        """Another member; returns once it has its share, which may be the packages only, and callers."""
-        number = len(self.processes)
-        member = WriterProcess(
-            self.log,
-            self._directory / f"calls-{number}.jsonl",
-            self.chance.randrange(2**32),
-            address=f"writer-{number}.test:7000",
+        """Another member of the group; returns once it has its share, which may be the packages only, and callers."""
+        return self._start(
+            address=f"writer-{len(self.processes)}.test:7000",
             protocol=self._protocol,
             session_timeout_s=self._session_timeout_s,
         )
+
+    def start_with(self, share: list[int]) -> WriterProcess:
+        """One that was told to write these; returns once each of them is written, by it or one that it fights with."""
+        started_s = now_s()
+        member = self._start(share=share)
+        self.await_partitions(set(share), started_s)
+        return member
+
+    def _start(self, **orders: Any) -> WriterProcess:
+        record = self._directory / f"calls-{len(self.processes)}.jsonl"
+        member = WriterProcess(self.log, record, self.chance.randrange(2**32), **orders)
         self.processes.append(member)
         self.members.append(member)
         wait_until(lambda: member.record.stat().st_size or member.ended() is not None, "a member joins", RECOVERY_S)
@@ -65,9 +74,9 @@ class GroupScene:
         wait_until(lambda: member.acknowledged >= wanted or member.ended() is not None, "appends go on", RECOVERY_S)
         assert member.ended() is None, member.errors.read_text()[-3000:]
 
-    def await_all_partitions(self) -> None:
-        """Wait until each partition is written again, by whomever."""
-        since_s, written = now_s(), set[int]()
+    def await_partitions(self, partitions: AbstractSet[int], since_s: float) -> None:
+        """Wait until each of them is written again, by whomever."""
+        written = set[int]()
 
         def complete() -> bool:
             written.update(
@@ -75,7 +84,7 @@ class GroupScene:
                 for call in read_calls(member.record for member in self.members)
                 if call.outcome == ACKNOWLEDGED and call.count and call.ended_s > since_s
             )
-            return len(written) == PARTITIONS
+            return partitions <= written
 
         wait_until(complete, "every partition is written again", RECOVERY_S)
 
@@ -93,8 +102,11 @@ class GroupScene:
         assert member.ended() is None, member.errors.read_text()[-3000:]
         return found
 
-    def check(self) -> Counter[str]:
-        """End everyone; then the log must be whole and every answer true. How many calls had which outcome."""
+    def check(self, *, in_turn: bool = False) -> Counter[str]:
+        """End everyone; then the log must be whole and every answer true. How many calls had which outcome.
+
+        `in_turn`: whoever was taken over from never writes the partition again.
+        """
         for process in self.processes:
             process.end()
         topic = self.log.topics.events
@@ -103,6 +115,8 @@ class GroupScene:
         for partition in range(PARTITIONS):
             found = check_log(str(self.log.client["bootstrap.servers"]), topic.name, topic.topic_id, partition)
             assert {_partition(append.workflow_id) for append in found.appends} <= {partition}
+            if in_turn:
+                check_turns(found.appends, [process.name for process in self.processes])
             appends += found.appends
             dropped += found.dropped
         calls: list[Call] = read_calls(process.record for process in self.processes)

@@ -21,6 +21,7 @@ from typing import TextIO
 
 from aion_producers.group_ownership import GroupOwnership
 from aion_producers.log_writer import LogWriter
+from aion_producers.ownership import ChosenPartitions, LogPartition
 from aion_producers.settings import WriterSettings
 from aion_producers.topics import LogTopics
 from aion_store.errors import (
@@ -55,7 +56,9 @@ class Orders:
     dsn: str | None = None
     """A Postgres with projected tables in the schema `aion`; without one, heads are looked up in the log itself."""
     address: str | None = None
-    """With one, the process is known by it in a group that shares the partitions; without, it writes all of them."""
+    """With one, the process is known by it in a group that shares the partitions."""
+    share: list[int] | None = None
+    """The events partitions that it writes, outside of a group; None for all."""
     protocol: str = "consumer"
     session_timeout_s: float = 10.0
 
@@ -165,7 +168,7 @@ async def main(orders: Orders) -> int:
                     random.Random(chance.random()),
                     heads,
                     f"{orders.seed}-{number}",
-                    shares=orders.address is not None,
+                    shares=orders.address is not None or orders.share is not None,
                 )
                 for number in range(orders.callers)
             ]
@@ -179,11 +182,14 @@ async def main(orders: Orders) -> int:
 async def writing(
     orders: Orders, client: ClientSettings, topics: LogTopics, tables: ProjectedHeads, settings: WriterSettings
 ) -> AsyncIterator[LogWriter]:
-    """A writer: alone, or in the group from when it has its share."""
-    group = None
+    """A writer: alone, with a fixed share, or in the group from when it has its share."""
+    group, share, ownership = None, [LogPartition("events", number) for number in orders.share or ()], None
     if orders.address is not None:
-        group = GroupOwnership(client, topics._asdict(), orders.prefix, orders.address, settings)
-    async with LogWriter(client, *topics, orders.prefix, tables, settings=settings, ownership=group) as writer:
+        ownership = group = GroupOwnership(client, topics._asdict(), orders.prefix, orders.address, settings)
+    elif share:
+        ownership = ChosenPartitions(set(share))
+    async with LogWriter(client, *topics, orders.prefix, tables, settings=settings, ownership=ownership) as writer:
+        writer.take(share)
         try:
             if group is not None:
                 await group.join(writer, JOIN_S)

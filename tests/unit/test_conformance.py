@@ -153,6 +153,16 @@ class CountsOnlyStarts(MemoryStore):
         return {"Running": 8} if arguments == ("Status",) else await super().count_by(*arguments, **options)
 
 
+class IgnoresPartitions(MemoryStore):
+    async def list_active(self, **options: Any) -> list[WorkflowId]:
+        return await super().list_active()
+
+
+class OwnsNothing(MemoryStore):
+    def owned_partitions(self) -> frozenset[int]:
+        return frozenset()
+
+
 @pytest.mark.parametrize(
     ("store", "numbers"),
     [
@@ -174,6 +184,8 @@ class CountsOnlyStarts(MemoryStore):
         (ListsByTwoValuedLogic, {88}),
         (PagesByOffset, {90, 91}),
         (CountsOnlyStarts, {93}),
+        (IgnoresPartitions, {108}),
+        (OwnsNothing, {107}),
     ],
 )
 def test_a_store_that_breaks_a_rule_fails_its_scenario(store: type[EventStore], numbers: set[int]) -> None:

@@ -26,6 +26,7 @@ async def tail(
         workflow = None if workflow_id is None else WorkflowId(workflow_id)
     except ValueError as error:
         raise ConfigurationError(f"--workflow is a workflow id (a UUID), this is {workflow_id!r}.") from error
+    os.environ["AION_STORE_OWNERSHIP"] = "none"  # a reader takes no partition from those who write
     async with open_store(target) as store:
         subscription = store.subscribe(
             start=begin, kinds=kinds or None, workflow_types=workflow_types or None, workflow_id=workflow

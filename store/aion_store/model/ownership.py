@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
 OwnershipChangeKind: TypeAlias = Literal["assigned", "revoked", "lost"]
-"""`assigned`: this process writes them now, and nobody writes on a former owner's behalf any more. `revoked`: given up
-in order. `lost`: another process may have been writing them for a while."""
+"""`assigned`: this process writes them now. `revoked`: given up in order. `lost`: another process may have been writing
+them for a while, or nobody can."""
 
 
 @dataclass(frozen=True, slots=True)
