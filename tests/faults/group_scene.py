@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import random
 import time
+from bisect import bisect
 from collections import Counter
+from collections.abc import Sequence
 from collections.abc import Set as AbstractSet
 from pathlib import Path
 from typing import Any
 
 from aion_store.log.partitioning import partition_of
 from aion_store.model.ids import WorkflowId
-from tests.faults.log_check import PlainAppend, check_log
+from tests.faults.log_check import CheckedLog, PlainAppend, check_log
 from tests.faults.recorded_calls import ACKNOWLEDGED, UNKNOWN, Call, check_calls, read_calls
 from tests.faults.write_scene import RECOVERY_S, WriterProcess, check_turns
 from tests.producing import make_log
@@ -80,7 +82,7 @@ class GroupScene:
 
         def complete() -> bool:
             written.update(
-                _partition(call.workflow_id)
+                partition_of_call(call)
                 for call in read_calls(member.record for member in self.members)
                 if call.outcome == ACKNOWLEDGED and call.count and call.ended_s > since_s
             )
@@ -95,7 +97,7 @@ class GroupScene:
         def complete() -> bool:
             for call in read_calls([member.record]):
                 if call.outcome == ACKNOWLEDGED and call.count and call.ended_s > since_s:
-                    found.setdefault(_partition(call.workflow_id), call.ended_s - since_s)
+                    found.setdefault(partition_of_call(call), call.ended_s - since_s)
             return len(found) == PARTITIONS or member.ended() is not None
 
         wait_until(complete, "every partition is written again", RECOVERY_S)
@@ -109,14 +111,15 @@ class GroupScene:
         """
         for process in self.processes:
             process.end()
-        topic = self.log.topics.events
+        topic, names = self.log.topics.events, [process.name for process in self.processes]
         appends: list[PlainAppend] = []
         dropped = 0
         for partition in range(PARTITIONS):
             found = check_log(str(self.log.client["bootstrap.servers"]), topic.name, topic.topic_id, partition)
             assert {_partition(append.workflow_id) for append in found.appends} <= {partition}
+            check_tenures(found, names)
             if in_turn:
-                check_turns(found.appends, [process.name for process in self.processes])
+                check_turns(found.appends, names)
             appends += found.appends
             dropped += found.dropped
         calls: list[Call] = read_calls(process.record for process in self.processes)
@@ -131,9 +134,24 @@ class GroupScene:
             process.kill()
 
 
+def check_tenures(found: CheckedLog, names: Sequence[str]) -> None:
+    """From one take-over to the next a single process writes: nothing of the old owner comes after the new one's."""
+    writers: dict[int, set[str]] = {}
+    for append in found.appends:
+        tenure = bisect(found.take_overs, append.offset)
+        writers.setdefault(tenure, set()).add(next(name for name in names if append.append_id.startswith(name)))
+    assert 0 not in writers, "written before anybody took it over"
+    assert all(len(each) == 1 for each in writers.values()), f"two wrote between take-overs: {writers}"
+
+
 def now_s() -> float:
     """The clock of the recorded calls."""
     return time.monotonic()
+
+
+def partition_of_call(call: Call) -> int:
+    """Where it was to write."""
+    return _partition(call.workflow_id)
 
 
 def _partition(workflow_id: str) -> int:

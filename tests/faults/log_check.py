@@ -47,26 +47,30 @@ class PlainAppend:
 
 @dataclass(frozen=True)
 class CheckedLog:
-    """What a partition's records come to: whole appends in order, and how many records of torn ones were dropped."""
+    """What a partition's records come to: whole appends in order, and how many records of torn ones were dropped.
+
+    `take_overs`: the offsets at which the second barrier of a take-over follows the first.
+    """
 
     appends: list[PlainAppend]
     dropped: int
+    take_overs: list[int]
 
 
 def check_log(bootstrap_servers: str, topic: str, topic_id: str, partition: int) -> CheckedLog:
     """Read a partition and assert all that must hold of any log, whatever happened to its writers."""
     records = read_partition(bootstrap_servers, topic, partition)
     _check_chain(records, topic_id, partition)
-    appends, dropped = _whole_appends(records)
+    found = _whole_appends(records)
     heads: dict[str, int] = defaultdict(int)
     names: set[tuple[str, int, str]] = set()
-    for append in appends:
+    for append in found.appends:
         assert append.expected == heads[append.workflow_id], f"gap or rival head: {append}"
         heads[append.workflow_id] += append.count
         name = (append.workflow_id, append.expected, append.append_id)
         assert name not in names, f"twice in the log: {append}"
         names.add(name)
-    return CheckedLog(appends, dropped)
+    return found
 
 
 def read_partition(bootstrap_servers: str, topic: str, partition: int) -> list[PlainRecord]:
@@ -118,9 +122,10 @@ def _check_chain(records: Sequence[PlainRecord], topic_id: str, partition: int) 
         assert record.headers["chain"].decode() == chain.hex(), f"offset {record.offset}: the chain is broken"
 
 
-def _whole_appends(records: Sequence[PlainRecord]) -> tuple[list[PlainAppend], int]:
+def _whole_appends(records: Sequence[PlainRecord]) -> CheckedLog:
     """The appends all of whose records follow one another, and how many records belong to none."""
     appends: list[PlainAppend] = []
+    take_overs: list[int] = []
     open_records: list[PlainRecord] = []
     slots: set[tuple[bytes, bytes]] = set()
     dropped = 0
@@ -132,6 +137,7 @@ def _whole_appends(records: Sequence[PlainRecord]) -> tuple[list[PlainAppend], i
                 if {(takeover, b"a"), (takeover, b"b")} <= slots:
                     dropped += len(open_records)
                     open_records = []
+                    take_overs.append(record.offset)
             continue
         slots.clear()
         append_id, index, count = _append_of(record)
@@ -147,7 +153,7 @@ def _whole_appends(records: Sequence[PlainRecord]) -> tuple[list[PlainAppend], i
             appends.append(_as_append(open_records))
             open_records = []
     assert not open_records, "the log ends inside an append"
-    return appends, dropped
+    return CheckedLog(appends, dropped, take_overs)
 
 
 def _append_of(record: PlainRecord) -> tuple[str, int, int]:
