@@ -21,7 +21,7 @@ from aion_store.log.reader import ClientSettings, kafka_unavailable
 
 _LOG = logging.getLogger(__name__)
 _REQUEST_S: Final = 5.0
-_HEARTBEAT_S: Final = 1.0
+_HEARTBEAT_S: Final = 0.5
 
 Protocol: TypeAlias = Literal["consumer", "classic"]
 
