@@ -10,8 +10,8 @@ import typer
 
 from aion_projectors import worker
 from aion_service.backends import DEFAULT_TARGET, projector_settings
+from aion_service.cli import audit, importing
 from aion_service.cli import export as export_command
-from aion_service.cli import importing
 from aion_service.cli import tail as tail_command
 from aion_service.cli import up as up_command
 from aion_service.cli.running import report, run
@@ -26,6 +26,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
+app.add_typer(audit.app)
 
 
 @app.command()
