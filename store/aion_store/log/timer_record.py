@@ -24,20 +24,22 @@ class _Data(BaseModel):
     fire_at: DueTime
 
 
-class _Form(BaseModel):
+class TimerForm(BaseModel):
+    """The JSON form of the value."""
+
     model_config = VALUE_CONFIG
 
     type: Literal["TimerScheduled"] = "TimerScheduled"
     data: _Data
 
 
-_FORM: Final = TypeAdapter(_Form)
+_FORM: Final = TypeAdapter(TimerForm)
 
 
 def encode_timer(entry: TimerEntry) -> bytes:
     """The record value that arms the timer at `entry.fire_at`."""
     data = _Data(workflow_id=entry.workflow_id, timer_id=entry.timer_id, fire_at=entry.fire_at)
-    return _FORM.dump_json(_Form(data=data))
+    return _FORM.dump_json(TimerForm(data=data))
 
 
 def decode_timer(value: bytes) -> TimerEntry:
