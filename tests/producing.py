@@ -12,7 +12,6 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
-from aion_producers.group_ownership import GroupOwnership
 from aion_producers.log_writer import LogWriter
 from aion_producers.settings import WriterSettings
 from aion_producers.stability import StableEnds
@@ -218,20 +217,6 @@ class Log:
             self.client, self.topics.events, self.topics.packages, self.prefix, self.tables, settings=settings
         ) as writer:
             yield writer
-
-    @asynccontextmanager
-    async def member(self, address: str, settings: WriterSettings) -> AsyncIterator[LogWriter]:
-        """A writer that shares the log's partitions with others, from when it has its share."""
-        topics = self.topics
-        ownership = GroupOwnership(self.client, topics._asdict(), self.prefix, address, settings)
-        async with LogWriter(
-            self.client, *topics, self.prefix, self.tables, settings=settings, ownership=ownership
-        ) as writer:
-            try:
-                await ownership.join(writer, TIMEOUT_S)
-                yield writer
-            finally:
-                await ownership.leave()
 
     async def appends(self, partition: int = 0) -> list[Append]:
         """The appends of an events partition, checked."""

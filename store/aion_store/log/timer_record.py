@@ -17,7 +17,9 @@ from aion_store.model.timers import TimerCancellation, TimerEntry
 from aion_store.model.times import DueTime
 
 
-class _Data(BaseModel):
+class TimerScheduled(BaseModel):
+    """The timer is armed for this time from now on."""
+
     model_config = VALUE_CONFIG
 
     workflow_id: WorkflowId
@@ -25,29 +27,32 @@ class _Data(BaseModel):
     fire_at: DueTime
 
 
-class _Named(BaseModel):
+class TimerUnscheduled(BaseModel):
+    """The timer isn't armed any more."""
+
     model_config = VALUE_CONFIG
 
     workflow_id: WorkflowId
     timer_id: TimerId
 
 
+TIMER_CALLS: Final = (TimerScheduled, TimerUnscheduled)
+
+
 class _Scheduled(BaseModel):
     model_config = VALUE_CONFIG
 
     type: Literal["TimerScheduled"] = "TimerScheduled"
-    data: _Data
+    data: TimerScheduled
 
 
 class _Unscheduled(BaseModel):
     model_config = VALUE_CONFIG
 
     type: Literal["TimerUnscheduled"] = "TimerUnscheduled"
-    data: _Named
+    data: TimerUnscheduled
 
 
-_SCHEDULED: Final = TypeAdapter(_Scheduled)
-_UNSCHEDULED: Final = TypeAdapter(_Unscheduled)
 _FORM: Final[TypeAdapter[_Scheduled | _Unscheduled]] = TypeAdapter(
     Annotated[_Scheduled | _Unscheduled, Field(discriminator="type")]
 )
@@ -56,10 +61,11 @@ _FORM: Final[TypeAdapter[_Scheduled | _Unscheduled]] = TypeAdapter(
 def encode_timer(call: TimerEntry | TimerCancellation) -> bytes:
     """The record value that arms the timer at `fire_at`, or cancels it."""
     if isinstance(call, TimerCancellation):
-        named = _Named(workflow_id=call.workflow_id, timer_id=call.timer_id)
-        return _UNSCHEDULED.dump_json(_Unscheduled(data=named))
-    data = _Data(workflow_id=call.workflow_id, timer_id=call.timer_id, fire_at=call.fire_at)
-    return _SCHEDULED.dump_json(_Scheduled(data=data))
+        return _FORM.dump_json(
+            _Unscheduled(data=TimerUnscheduled(workflow_id=call.workflow_id, timer_id=call.timer_id))
+        )
+    data = TimerScheduled(workflow_id=call.workflow_id, timer_id=call.timer_id, fire_at=call.fire_at)
+    return _FORM.dump_json(_Scheduled(data=data))
 
 
 def decode_timer(value: bytes) -> TimerEntry | TimerCancellation:

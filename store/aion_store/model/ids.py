@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar, Final, Self, TypeAlias
 from uuid import UUID, SafeUUID
 
-from pydantic import AfterValidator, GetCoreSchemaHandler, StringConstraints, TypeAdapter
+from pydantic import AfterValidator, GetCoreSchemaHandler, GetJsonSchemaHandler, StringConstraints, TypeAdapter
+from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema, core_schema
 
 from aion_store.limits import MAX_INTEGER, MAX_NAME_BYTES
@@ -172,6 +173,17 @@ class _TimerIdSchema:
             python_schema=core_schema.is_instance_schema((NamedTimer, AnonymousTimer)),
             serialization=core_schema.plain_serializer_function_ser_schema(timer_id_as_json),
         )
+
+    @classmethod
+    def __get_pydantic_json_schema__(cls, schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+        named = {"type": "string", "minLength": 1}
+        anonymous = {"type": "integer", "minimum": 0, "maximum": MAX_INTEGER}
+        return {
+            "oneOf": [
+                {"type": "object", "required": [tag], "properties": {tag: of}, "additionalProperties": False}
+                for tag, of in (("Named", named), ("Anonymous", anonymous))
+            ]
+        }
 
 
 TimerId: TypeAlias = Annotated[NamedTimer | AnonymousTimer, _TimerIdSchema]

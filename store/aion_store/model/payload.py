@@ -12,7 +12,8 @@ import binascii
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal, Self, TypeAlias, cast
 
-from pydantic import BaseModel, ConfigDict, GetCoreSchemaHandler
+from pydantic import BaseModel, ConfigDict, GetCoreSchemaHandler, GetJsonSchemaHandler
+from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema, core_schema, from_json, to_json
 
 VALUE_CONFIG = ConfigDict(frozen=True, strict=True, extra="forbid", allow_inf_nan=False)
@@ -110,6 +111,31 @@ class _PayloadSchema:
             python_schema=core_schema.is_instance_schema((Payload, EncryptedPayload)),
             serialization=core_schema.plain_serializer_function_ser_schema(_as_json_form),
         )
+
+    @classmethod
+    def __get_pydantic_json_schema__(cls, schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+        text: JsonSchemaValue = {"type": "string"}
+        base64_text: JsonSchemaValue = {"type": "string", "contentEncoding": "base64"}
+        numbers: JsonSchemaValue = {"type": "array", "items": {"type": "integer", "minimum": 0, "maximum": 255}}
+        exactly_one: list[JsonSchemaValue] = [
+            {"required": ["text"]},
+            {"required": ["base64"]},
+            {"required": ["bytes"]},
+            {"required": ["key_id", "ciphertext"]},
+        ]
+        return {
+            "type": "object",
+            "required": ["content_type"],
+            "properties": {
+                "content_type": text,
+                "text": text,
+                "base64": base64_text,
+                "bytes": numbers,
+                "key_id": text,
+                "ciphertext": text,
+            },
+            "oneOf": exactly_one,
+        }
 
 
 AnyPayload: TypeAlias = Annotated[Payload | EncryptedPayload, _PayloadSchema]

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal, TypeAlias, cast
 
-from pydantic import BaseModel, Field, model_serializer, model_validator
+from pydantic import BaseModel, Field, GetJsonSchemaHandler, model_serializer, model_validator
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema
 
 from aion_store.limits import MAX_INTEGER
 from aion_store.model.ids import Name
@@ -18,6 +20,10 @@ class Period(BaseModel):
     model_config = VALUE_CONFIG
     secs: Annotated[int, Field(ge=0, le=MAX_INTEGER)]
     nanos: Annotated[int, Field(ge=0, lt=1_000_000_000)]
+
+
+def _wrapped_schema(tag: str, schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+    return {"type": "object", "required": [tag], "properties": {tag: handler.resolve_ref_schema(handler(schema))}}
 
 
 def _unwrapped(value: Any, tag: str) -> Any:
@@ -35,6 +41,10 @@ class CronTrigger(BaseModel):
     def _unwrap(cls, value: Any) -> Any:
         return _unwrapped(value, "Cron")
 
+    @classmethod
+    def __get_pydantic_json_schema__(cls, schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+        return _wrapped_schema("Cron", schema, handler)
+
     @model_serializer
     def _wrap(self) -> dict[str, Any]:
         return {"Cron": {"expression": self.expression}}
@@ -50,6 +60,10 @@ class IntervalTrigger(BaseModel):
     @classmethod
     def _unwrap(cls, value: Any) -> Any:
         return _unwrapped(value, "Interval")
+
+    @classmethod
+    def __get_pydantic_json_schema__(cls, schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+        return _wrapped_schema("Interval", schema, handler)
 
     @model_serializer
     def _wrap(self) -> dict[str, Any]:

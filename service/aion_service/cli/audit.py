@@ -1,0 +1,165 @@
+"""`aion-store audit …`: keys, signed checkpoints of the log's chain, and the proof that the log continues them."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Final
+
+import typer
+
+from aion_service.audit.notes import Checkpoint, keys_before, sign_rotation, trusted_keys
+from aion_service.audit.signed_note import SignerKey, VerifierKey
+from aion_service.audit.verifying import Verified, beginnings, verify
+from aion_service.backends import DEFAULT_TARGET
+from aion_service.cli.running import FAILED, OK, run, say
+from aion_service.connection import LogConnection, log_at
+from aion_store.clock import utc_now
+from aion_store.errors import ConfigurationError, SchemaMismatchError
+from aion_store.model.times import rfc3339
+
+app = typer.Typer(name="audit", help="Prove that the log wasn't changed.", no_args_is_help=True)
+
+SUFFIX: Final = ".note"
+
+StoreOption = Annotated[str, typer.Option("--store", help="The store: embedded:DIRECTORY or kafka://host:port.")]
+KeyFile = Annotated[Path, typer.Option(help="The file with the key to sign with.")]
+
+
+@app.command()
+def key(
+    name: Annotated[str, typer.Argument(help="Whose key it is, as example.com/orders; notes name it.")],
+    out: Annotated[Path, typer.Option(help="The new file for the secret key. Keep it outside the cluster.")],
+) -> None:
+    """Make a key to sign with, and print the one to verify with."""
+    raise typer.Exit(run(_key(name, out)))
+
+
+@app.command()
+def rotate(
+    old: Annotated[Path, typer.Option(help="The file with the key that signed so far.")],
+    new: Annotated[Path, typer.Option(help="The file with the key that follows it.")],
+) -> None:
+    """Print a note, signed with both keys, that the new one follows the old one. Keep it with the checkpoints."""
+    raise typer.Exit(run(_rotate(old, new)))
+
+
+@app.command()
+def checkpoint(
+    key_file: KeyFile,
+    directory: Annotated[Path, typer.Option(help="Where the notes are kept: outside the cluster.")],
+    store: StoreOption = DEFAULT_TARGET,
+    rotation: Annotated[
+        list[Path] | None, typer.Option(help="A note of a key rotation since the last checkpoint.")
+    ] = None,
+    every: Annotated[float | None, typer.Option(min=1, help="Go on, and write one each so many seconds.")] = None,
+) -> None:
+    """Follow the log from the directory's last note, or from its beginning, and sign how far it is."""
+    raise typer.Exit(run(_checkpoint(store, key_file, directory, rotation or [], every)))
+
+
+@app.command("verify")
+def verify_(
+    key: Annotated[str, typer.Option(help="The key to verify with, as `audit key` printed it.")],
+    note: Annotated[Path, typer.Option("--from", help="The note of a checkpoint.")],
+    store: StoreOption = DEFAULT_TARGET,
+    rotation: Annotated[list[Path] | None, typer.Option(help="A note of a key rotation; in order.")] = None,
+    whole: Annotated[bool, typer.Option(help="Follow the log from its beginning, through the note.")] = False,
+) -> None:
+    """Prove that the log continues a note: all after it, and with --whole all before it too, is as it was written."""
+    raise typer.Exit(run(_verify(store, key, note, rotation or [], whole)))
+
+
+async def _key(name: str, out: Path) -> int:
+    made = SignerKey.generate(name)
+    try:
+        with os.fdopen(os.open(out, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+            file.write(f"{made.text()}\n")
+    except OSError as error:
+        raise ConfigurationError(f"{out} can't be made: {error}. Nothing is overwritten: name a new file.") from error
+    typer.echo(str(made.verifier))
+    return OK
+
+
+async def _rotate(old: Path, new: Path) -> int:
+    typer.echo(sign_rotation(_signer(old), _signer(new)), nl=False)
+    return OK
+
+
+async def _checkpoint(
+    target: str, key_file: Path, directory: Path, rotations: Sequence[Path], every: float | None
+) -> int:
+    signer = _signer(key_file)
+    keys = keys_before(signer, [_read(path) for path in rotations])
+    async with log_at(target) as log:
+        while True:
+            verified = await asyncio.to_thread(_continue, log, directory, keys)
+            if verified.faults:
+                return _tell(verified)
+            time = rfc3339(utc_now().replace(microsecond=0))
+            made = Checkpoint(signer.name, log.events.topic_id, time, verified.points).sign(signer)
+            await asyncio.to_thread(_save, directory, f"{time.replace(':', '')}{SUFFIX}", made)
+            if every is None:
+                return OK
+            await asyncio.sleep(every)
+
+
+def _continue(log: LogConnection, directory: Path, keys: Sequence[VerifierKey]) -> Verified:
+    """Nothing is signed that wasn't verified: from the last note on, or from the beginning."""
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+        notes = sorted(directory.glob(f"*{SUFFIX}"))
+    except OSError as error:
+        raise ConfigurationError(f"{directory} can't be used for notes: {error}.") from error
+    if not notes:
+        return verify(*log, beginnings(log.events))
+    last = _opened(notes[-1], keys, log)
+    return verify(*log, last.points)
+
+
+def _save(directory: Path, name: str, note: str) -> None:
+    path = directory / name
+    partial = directory / f"{name}.partial"
+    partial.write_text(note)
+    partial.replace(path)
+    typer.echo(str(path))
+
+
+async def _verify(target: str, key: str, note: Path, rotations: Sequence[Path], whole: bool) -> int:
+    keys = trusted_keys(VerifierKey.parse(key.strip()), [_read(path) for path in rotations])
+    async with log_at(target) as log:
+        known = _opened(note, keys, log)
+        trusted, expected = (beginnings(log.events), known.points) if whole else (known.points, None)
+        return _tell(await asyncio.to_thread(verify, *log, trusted, expected))
+
+
+def _tell(verified: Verified) -> int:
+    for partition, ordinals in verified.dropped.items():
+        say(f"partition {partition}: readers drop {len(ordinals)} records of torn appends, the first is {ordinals[0]}")
+    for fault in verified.faults:
+        typer.echo(str(fault))
+    if verified.faults:
+        say("The log does not continue the note.")
+        return FAILED
+    typer.echo(f"{verified.records} records in {len(verified.points)} partitions continue the chain")
+    return OK
+
+
+def _opened(path: Path, keys: Sequence[VerifierKey], log: LogConnection) -> Checkpoint:
+    found = Checkpoint.open(_read(path), keys)
+    if found.topic_id != log.events.topic_id:
+        raise SchemaMismatchError(found.topic_id, log.events.topic_id, f"The topic of {path}")
+    return found
+
+
+def _signer(path: Path) -> SignerKey:
+    return SignerKey.parse(_read(path).strip())
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_text()
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigurationError(f"{path} can't be read: {error}.") from error
