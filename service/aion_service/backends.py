@@ -196,7 +196,6 @@ async def _keep_projecting(stack: EmbeddedStack, settings: Settings) -> None:
     """Run a projector as a child process of the stack; one that ends is started again."""
     while True:
         environment = {ENVIRONMENT_VARIABLE: projector_settings(settings).to_json()}
-        environment = {ENVIRONMENT_VARIABLE: projector_settings(settings).to_json()}
         process = stack.spawn(PROJECTOR, [sys.executable, "-m", "aion_projectors.worker"], environment)
         code = await process.ended()
         logger.error("the projector ended with code %s; its log is %s; it starts again", code, process.log)
