@@ -7,13 +7,14 @@ ARGS ?=
 FAULT_SECONDS ?= 60
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check faults bench up lock clean
+.PHONY: help demo test check faults cluster bench up lock clean
 
 help:
 	@echo "make demo    the permit log, appended and read back on a real Kafka and Postgres"
 	@echo "make test    all tests (ARGS='-k name' for some)"
 	@echo "make check   lint, formatting, types, imports"
 	@echo "make faults  the fault tests for FAULT_SECONDS each (60), everything checked after each round"
+	@echo "make cluster 3 brokers, 3 Postgres servers, and all that serves on them, killed, frozen and cut off in turn"
 	@echo "make bench   the append benchmark"
 	@echo "make up      Kafka, Postgres and a projector in the foreground, until Ctrl-C"
 	@echo "make lock    renew requirements.lock from pyproject.toml"
@@ -33,6 +34,9 @@ check: $(READY)
 
 faults: $(READY)
 	AION_FAULT_SECONDS=$(FAULT_SECONDS) $(BIN)/python -m pytest -s tests/faults $(ARGS)
+
+cluster: $(READY)
+	$(BIN)/python -m tests.cluster.story $(ARGS)
 
 bench: $(READY)
 	$(BIN)/python benchmarks/append.py $(ARGS)

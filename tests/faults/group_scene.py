@@ -16,7 +16,7 @@ from aion_store.model.ids import WorkflowId
 from tests.faults.log_check import CheckedLog, PlainAppend, check_log
 from tests.faults.recorded_calls import ACKNOWLEDGED, UNKNOWN, Call, check_calls, read_calls
 from tests.faults.write_scene import RECOVERY_S, WriterProcess, check_turns
-from tests.producing import make_log
+from tests.producing import Log, make_log
 from tests.waiting import wait_until
 
 PARTITIONS = 4
@@ -41,12 +41,17 @@ class GroupScene:
         self.longest_unknown_s = 0.0
         """After `check`: the longest call that ended without knowing, killed ones included."""
 
-    def join(self) -> WriterProcess:
-        """Another member of the group; returns once it has its share, which may be the packages only, and callers."""
+    def join(self, log: Log | None = None, **orders: Any) -> WriterProcess:
+        """Another member of the group; returns once it has its share, which may be the packages only, and callers.
+
+        `log` is how it reaches the log, if not as the others do; `orders` as `WriterProcess` takes them.
+        """
         return self._start(
+            log,
             address=f"writer-{len(self.processes)}.test:7000",
             protocol=self._protocol,
             session_timeout_s=self._session_timeout_s,
+            **orders,
         )
 
     def start_with(self, share: list[int]) -> WriterProcess:
@@ -56,9 +61,9 @@ class GroupScene:
         self.await_partitions(set(share), started_s)
         return member
 
-    def _start(self, **orders: Any) -> WriterProcess:
+    def _start(self, log: Log | None = None, **orders: Any) -> WriterProcess:
         record = self._directory / f"calls-{len(self.processes)}.jsonl"
-        member = WriterProcess(self.log, record, self.chance.randrange(2**32), **orders)
+        member = WriterProcess(log or self.log, record, self.chance.randrange(2**32), **orders)
         self.processes.append(member)
         self.members.append(member)
         wait_until(lambda: member.record.stat().st_size or member.ended() is not None, "a member joins", RECOVERY_S)

@@ -17,12 +17,12 @@ _Pump: TypeAlias = Callable[[socket.socket, socket.socket], None]
 
 
 class Proxy:
-    """Listens on `port` and passes everything to `target_port`, which may be set later."""
+    """Listens on `port` of `host` and passes everything to `target_port`, which may be set later."""
 
-    def __init__(self) -> None:
-        self._listener = socket.create_server((LOOPBACK, 0), backlog=128)
+    def __init__(self, host: str = LOOPBACK, port: int = 0, target_port: int = 0) -> None:
+        self._listener = socket.create_server((host, port), backlog=128)
         self.port: int = self._listener.getsockname()[1]
-        self.target_port = 0
+        self.target_port = target_port
         self._passing = threading.Event()
         self._passing.set()
         self._swallow = False

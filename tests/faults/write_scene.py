@@ -28,7 +28,9 @@ RECOVERY_S = 90.0
 class WriterProcess:
     """A writing process and the record of its calls; `name` begins each of its append ids."""
 
-    def __init__(self, log: Log, record: Path, seed: int, dsn: str | None = None, **others: Any) -> None:
+    def __init__(
+        self, log: Log, record: Path, seed: int, dsn: str | None = None, *, callers: int = CALLERS, **others: Any
+    ) -> None:
         """`others` are orders that most tests leave as they are."""
         self.record, self.name = record, f"{seed}-"
         record.touch()
@@ -41,7 +43,7 @@ class WriterProcess:
             record=str(record),
             seed=seed,
             workflows=WORKFLOWS,
-            callers=CALLERS,
+            callers=callers,
             dsn=dsn,
             **others,
         )

@@ -139,11 +139,11 @@ async def _create(home: StackDirectory, processes: ProcessTable, binaries: Path)
         password.unlink(missing_ok=True)
         password.touch(mode=0o600)
         password.write_text(secrets.token_urlsafe(24))
-    command = _as_ordinary_user(
+    command = as_ordinary_user(
         [str(binaries / "initdb"), "-D", str(fresh), *INITDB, f"--pwfile={password}"], own=[fresh]
     )
     code = await processes.run(
-        "postgres-initdb", command, env=_environment(), directory=fresh, timeout_s=INITDB_DEADLINE_S
+        "postgres-initdb", command, env=server_environment(), directory=fresh, timeout_s=INITDB_DEADLINE_S
     )
     if code:
         raise start_failure("Postgres's initdb", code, home.logs / "postgres-initdb.log")
@@ -158,8 +158,8 @@ def _launch(home: StackDirectory, processes: ProcessTable, binaries: Path, port:
     command = [str(binaries / "postgres"), "-D", str(home.postgres), *options]
     return processes.start(
         NAME,
-        _as_ordinary_user(command, own=[home.postgres, home.sockets]),
-        env=_environment(),
+        as_ordinary_user(command, own=[home.postgres, home.sockets]),
+        env=server_environment(),
         directory=home.postgres,
         stop_signal=signal.SIGINT,  # its fast shutdown: ends sessions, keeps all that was committed
     )
@@ -193,17 +193,19 @@ def _says_ready(data: Path, pid: int) -> bool:
     """What Postgres writes to the last line of its pid file, as pg_ctl reads it."""
     with contextlib.suppress(OSError):
         lines = (data / "postmaster.pid").read_text().split("\n")
-        return lines[0].strip() == str(pid) and len(lines) > 7 and lines[7].strip() == "ready"
+        return lines[0].strip() == str(pid) and len(lines) > 7 and lines[7].strip() in ("ready", "standby")
     return False
 
 
-def _as_ordinary_user(command: Sequence[str], own: Sequence[Path]) -> list[str]:
+def as_ordinary_user(command: Sequence[str], own: Sequence[Path]) -> list[str]:
+    """The command as it is, or for root, whom Postgres refuses to serve, as somebody who owns these directories."""
     if os.geteuid() != 0:
         return list(command)
     owned = [part for path in own for part in ("--own", str(path))]
     return [sys.executable, "-I", "-S", str(UNPRIVILEGED), *owned, "--", *command]
 
 
-def _environment() -> dict[str, str]:
+def server_environment() -> dict[str, str]:
+    """This process's environment without what Postgres's programs would take settings from."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("PG", "LC_"))}
     return {**kept, "LC_ALL": "C"}
