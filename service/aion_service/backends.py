@@ -160,10 +160,10 @@ async def _assemble(
     heads = PostgresHeads(settings.write_dsn, settings.schema_name)
     heads.open()
     exits.callback(heads.close)
-    pool = ReadPool(settings.read_dsn, settings.schema_name)
+    pool = ReadPool(settings.read_dsn, settings.schema_name, pooler=settings.postgres_read_pooler)
     await pool.open()
     exits.push_async_callback(pool.close)
-    watcher = CheckpointWatcher(settings.read_dsn, settings.schema_name)
+    watcher = CheckpointWatcher(settings.read_dsn, settings.schema_name, pooler=settings.postgres_read_pooler)
     await exits.enter_async_context(background(watcher.run(), "aion-checkpoint-watcher"))
     marks = SessionMarks()
     views: dict[LogName, LogView] = {

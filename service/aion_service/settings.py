@@ -36,6 +36,8 @@ class Settings(BaseSettings):
     """Postgres for the tables: a URL or key=value text, as libpq takes it."""
     postgres_read_dsn: SecretStr | None = None
     """Postgres for reads, a replica for example; None reads where the tables are written."""
+    postgres_read_pooler: bool = False
+    """Whether reads go through a pooler in transaction mode (PgBouncer): then nothing is prepared or listened to."""
     kafka: dict[str, SecretStr] = Field(default_factory=dict)
     """More of librdkafka's settings, above all its security: `{"security.protocol": "SASL_SSL", …}`."""
     topic_prefix: str = "aion"

@@ -25,6 +25,8 @@ LISTENING_POLL_S: Final = 0.05
 """How often the watcher looks while it listens: a pooler between may swallow notifications silently."""
 RETRY_S: Final = 0.1
 CONNECT_S: Final = 5
+_PREPARE_AFTER: Final = 5
+"""psycopg's own default."""
 
 
 class Goal(NamedTuple):
@@ -89,10 +91,13 @@ class _Request:
 
 
 class CheckpointWatcher:
-    """Tells waiters when checkpoints move. `run` is its one task; it stops when cancelled."""
+    """Tells waiters when checkpoints move. `run` is its one task; it stops when cancelled.
 
-    def __init__(self, dsn: str, schema: str) -> None:
-        self._dsn, self._schema = dsn, schema
+    `pooler`: there is a pooler between that gives each transaction another session, so that nobody can listen.
+    """
+
+    def __init__(self, dsn: str, schema: str, *, pooler: bool = False) -> None:
+        self._dsn, self._schema, self._pooler = dsn, schema, pooler
         self._waiters = 0
         self._needed = asyncio.Event()
         self._moved = asyncio.Condition()
@@ -119,7 +124,11 @@ class CheckpointWatcher:
             await self._needed.wait()
             with suppress(psycopg.Error, OSError):
                 async with await AsyncConnection.connect(
-                    self._dsn, autocommit=True, connect_timeout=CONNECT_S, application_name="aion-store-watcher"
+                    self._dsn,
+                    autocommit=True,
+                    connect_timeout=CONNECT_S,
+                    application_name="aion-store-watcher",
+                    prepare_threshold=None if self._pooler else _PREPARE_AFTER,
                 ) as connection:
                     while True:
                         await self._watch(connection)
@@ -128,17 +137,19 @@ class CheckpointWatcher:
 
     async def _watch(self, connection: AsyncConnection[Any]) -> None:
         """Look after every notification while anybody waits; nobody listens while nobody waits."""
-        listening = sql.Identifier(channel(self._schema))
-        try:
-            await connection.execute(sql.SQL("listen {}").format(listening))
-            poll_s = LISTENING_POLL_S
-        except psycopg.Error:  # a replica refuses: look often instead
-            poll_s = POLL_S
+        listening = not self._pooler
+        if listening:
+            try:
+                await connection.execute(sql.SQL("listen {}").format(sql.Identifier(channel(self._schema))))
+            except psycopg.Error:  # a replica refuses: look often instead
+                listening = False
+        poll_s = LISTENING_POLL_S if listening else POLL_S
         while self._waiters:
             await self._look(connection)
             async for _ in connection.notifies(timeout=poll_s, stop_after=1):
                 pass
-        await connection.execute("unlisten *")
+        if listening:
+            await connection.execute("unlisten *")
 
     async def _look(self, connection: AsyncConnection[Any]) -> None:
         row = await (await connection.execute(select_generation(self._schema))).fetchone()

@@ -46,12 +46,26 @@ async def _configure(connection: AsyncConnection[Any]) -> None:
 
 
 class ReadPool:
-    """A bounded pool on the server that reads go to (the primary or a replica)."""
+    """A bounded pool on the server that reads go to (the primary or a replica).
 
-    def __init__(self, dsn: str, schema: str, *, max_connections: int = 8, statement_timeout_ms: int = 30_000) -> None:
+    `pooler`: there is a pooler before it that gives each transaction any of its connections, so nothing is prepared and
+    nothing is kept in a session.
+    """
+
+    def __init__(
+        self,
+        dsn: str,
+        schema: str,
+        *,
+        pooler: bool = False,
+        max_connections: int = 8,
+        statement_timeout_ms: int = 30_000,
+    ) -> None:
         self.dsn, self.schema = dsn, schema
         self._live: str | None = None
-        options = f"-c statement_timeout={statement_timeout_ms} -c plan_cache_mode=force_custom_plan"
+        self._statement_timeout = f"set local statement_timeout = {statement_timeout_ms}".encode() if pooler else None
+        kept = f"-c statement_timeout={statement_timeout_ms} -c plan_cache_mode=force_custom_plan"
+        kwargs = {"prepare_threshold": None} if pooler else {"options": kept}
         self._pool = AsyncConnectionPool(
             dsn,
             min_size=1,
@@ -60,7 +74,7 @@ class ReadPool:
             configure=_configure,
             timeout=_CONNECT_S,
             reconnect_timeout=_CONNECT_S,
-            kwargs={"connect_timeout": _CONNECT_S, "options": options},
+            kwargs={"connect_timeout": _CONNECT_S, **kwargs},
         )
 
     async def open(self) -> None:
@@ -103,6 +117,8 @@ class ReadPool:
 
     async def _read(self, connection: AsyncConnection[Any], live: str, queries: Sequence[Query]) -> SnapshotRows | None:
         async with connection.pipeline():
+            if self._statement_timeout is not None:
+                await connection.execute(self._statement_timeout)
             named = await connection.execute(select_generation(self.schema))
             checkpoints = await connection.execute(query("select_checkpoints", live))
             cursors = [
