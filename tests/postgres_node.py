@@ -23,10 +23,13 @@ class PostgresNode:
         self._home = prepare_directory(directory)
         self._processes = ProcessTable(self._home.logs)
         self._proxy = Proxy()
+        self.direct_dsn = ""
+        """Past the proxy, until the next start."""
 
     def start(self) -> str:
         """Start it on what was written so far; its DSN, which stays the same."""
-        own = urlsplit(asyncio.run(start_postgres(self._home, self._processes, lambda _: None)))
+        self.direct_dsn = asyncio.run(start_postgres(self._home, self._processes, lambda _: None))
+        own = urlsplit(self.direct_dsn)
         self._proxy.target_port = own.port or 0
         user, _, _ = own.netloc.rpartition("@")
         return own._replace(netloc=f"{user}@127.0.0.1:{self._proxy.port}").geturl()
