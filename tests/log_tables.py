@@ -30,6 +30,8 @@ COLUMNS: Mapping[str, str] = {
     "runs": "partition, workflow_id, first_seq, run_id, parent_run_id, status, started_at, closed_at",
     "activities": "partition, workflow_id, activity_id, activity_type, scheduled_seq, attempt, state",
     "timers": "partition, workflow_id, timer_id, fire_at",
+    "timer_calls": "partition, workflow_id, ordinal, logged_at, timer_id, fire_at",
+    "workflow_counts": "partition, workflow_type, status, workflows",
     "children": "partition, child_id, parent_id, workflow_type, started_seq",
     "rejected_records": "log, partition, record_offset",
 }
@@ -40,6 +42,7 @@ def check_tables(projected: Projected) -> int:
     records = read_log(projected)
     expected = expected_rows(records)
     found = {table: projected.rows(f"select {columns} from {table}") for table, columns in COLUMNS.items()}
+    found["workflow_counts"] = [row for row in found["workflow_counts"] if row[-1]]  # what went to 0 stays
     for table in COLUMNS:
         assert sorted(found[table], key=repr) == sorted(expected[table], key=repr), table
     return len(expected["events"])
@@ -66,6 +69,7 @@ def expected_rows(log: Mapping[int, Sequence[Any]]) -> Rows:
         for key, appends in batch.appends.items():
             after = fold_appends(WorkflowRows(), appends)
             changes.add(key, WorkflowRows(), after.rows)
+            changes.add_timer_calls(key, after.timer_calls)
             rows["events"] += [_event(partition, UUID(bytes=key.workflow_id), record) for record in after.stored]
             rejected += after.rejected
         rows["rejected_records"] += [("events", partition, each.record.offset) for each in rejected]
@@ -115,6 +119,11 @@ def _add(rows: Rows, changes: Changes) -> None:
     for (partition, workflow_id), timer_id, timer in changes.timers:
         assert timer is not None
         rows["timers"].append((partition, UUID(bytes=workflow_id), timer_id, timer.fire_at))
+    rows["workflow_counts"] += [
+        (*counted[:2], counted.status.value, count) for counted, count in changes.counts.items() if count
+    ]
+    for (partition, workflow_id), call in changes.timer_calls:
+        rows["timer_calls"].append((partition, UUID(bytes=workflow_id), *call))
     for (partition, workflow_id), child_id, claim in changes.claims:
         rows["children"].append(
             (partition, UUID(int=child_id.int), UUID(bytes=workflow_id), claim.workflow_type, claim.started_seq)

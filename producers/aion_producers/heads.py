@@ -3,7 +3,7 @@
 Heads are committed or staged: staged ones belong to the one transaction in flight and become committed with it, or
 vanish. A head that isn't held is *cold*: its last record's ordinal is at most `floor`, so a snapshot of the tables
 counts only when its checkpoint's ordinal is at least that. With the floor at 0 a workflow that isn't held has no
-events at all. Recent appends are kept by name, so that a repeated one is known before it is projected.
+events at all. Recent appends are kept, so that a repeated one is known before it is projected.
 """
 
 from __future__ import annotations
@@ -64,60 +64,75 @@ ADMIT: Final = Admit()
 COLD: Final = Cold()
 
 
-class RecentAppend(NamedTuple):
-    """An append as it stands in the log; the chain before and after it is enough to recognise its bytes."""
+class RecentAppend:
+    """An append as it stands in the log; the chain before and after it is enough to recognise its bytes.
 
-    expected_seq: int
-    append_id: str
-    event_count: int
-    first_ordinal: int
-    previous_chain: bytes
-    chain: bytes
+    `head` is its workflow's with it, `ordinal` its last record's. `older` is the workflow's append before it, as far
+    back as they are kept: what isn't `kept` any more tells a head only, as one that was looked up does (ordinal 0).
+    """
 
-    @property
-    def last_ordinal(self) -> int:
-        """The ordinal of its last record."""
-        return self.first_ordinal + self.event_count - 1
+    __slots__ = (
+        "append_id",
+        "chain",
+        "event_count",
+        "expected_seq",
+        "first_ordinal",
+        "head",
+        "kept",
+        "older",
+        "ordinal",
+        "previous_chain",
+    )
+
+    def __init__(
+        self,
+        expected_seq: int,
+        append_id: str,
+        event_count: int,
+        first_ordinal: int,
+        previous_chain: bytes,
+        chain: bytes,
+    ) -> None:
+        self.expected_seq, self.append_id, self.event_count = expected_seq, append_id, event_count
+        self.first_ordinal, self.previous_chain, self.chain = first_ordinal, previous_chain, chain
+        self.head = expected_seq + event_count
+        self.ordinal = first_ordinal + event_count - 1
+        self.older: RecentAppend | None = None
+        self.kept = True
+
+    def drop(self) -> None:
+        """Keep no more than the head."""
+        self.kept, self.older = False, None
 
 
-class _Held(NamedTuple):
-    """A head in memory. `ordinal`: its last record's, 0 when looked up. From `recent_from` on its appends are known."""
-
-    head: int
-    ordinal: int
-    recent_from: int
-
-
-_Name: TypeAlias = tuple[bytes, int]
-"""A recent append's workflow key and expected_seq."""
+def _looked_up(head: int) -> RecentAppend:
+    known = RecentAppend(head, "", 0, 1, b"", b"")
+    known.drop()
+    return known
 
 
 class Heads:
     """Staged and committed heads of one partition. Keys are the workflow ids' texts as bytes."""
 
-    __slots__ = ("_held", "_max_heads", "_max_recent", "_order", "_recent", "_staged", "_staged_recent", "floor")
+    __slots__ = ("_held", "_max_heads", "_max_recent", "_recent", "_staged", "floor")
 
     def __init__(self, floor: int, max_heads: int, max_recent: int) -> None:
         self.floor = floor
         self._max_heads, self._max_recent = max_heads, max_recent
-        self._held: dict[bytes, _Held] = {}
-        self._recent: dict[_Name, RecentAppend] = {}
-        self._order: deque[_Name] = deque()
-        self._staged: dict[bytes, int] = {}
-        self._staged_recent: dict[_Name, RecentAppend] = {}
+        self._held: dict[bytes, RecentAppend] = {}  # in the order of their ordinals
+        self._recent: deque[RecentAppend] = deque()
+        self._staged: dict[bytes, RecentAppend | None] = {}
+        """What was committed of those workflows that have appends in flight."""
 
     def __len__(self) -> int:
         return len(self._held)
 
     def has_room(self) -> bool:
         """Whether one more head may be held."""
-        return len(self._held) + len(self._staged) < self._max_heads
+        return len(self._held) < self._max_heads
 
     def head(self, key: bytes) -> int | None:
         """The head that the next append must expect; None when it is cold."""
-        staged = self._staged.get(key)
-        if staged is not None:
-            return staged
         held = self._held.get(key)
         if held is not None:
             return held.head
@@ -129,65 +144,72 @@ class Heads:
         if head is None:
             return COLD
         if append.expected_seq < head:
-            return self._decide_stale(append, key, head, repeatable=repeatable)
+            return self._decide_stale(append, key, self._held[key], repeatable=repeatable)
         if append.expected_seq > head:
             return Refuse(SequenceConflictError(append.workflow_id, append.expected_seq, head), Rest.FRESH)
         if append.fault is not None:
             return Refuse(append.fault, self._rest(key))
         return ADMIT if append.events else Confirm(None, Rest.FRESH)
 
-    def _decide_stale(self, append: PreparedAppend, key: bytes, head: int, *, repeatable: bool) -> Decision:
-        name = (key, append.expected_seq)
-        recent = self._staged_recent.get(name) or self._recent.get(name)
+    def _decide_stale(self, append: PreparedAppend, key: bytes, held: RecentAppend, *, repeatable: bool) -> Decision:
+        conflict = Refuse(SequenceConflictError(append.workflow_id, append.expected_seq, held.head), self._rest(key))
+        recent, known_from = _find(held, append.expected_seq)
         if recent is None:
-            held = self._held.get(key)
             nameless = not append.events and append.fault is None
-            if held is not None and append.expected_seq < held.recent_from and repeatable and not nameless:
-                return AskHistory(held.head)
-            return Refuse(SequenceConflictError(append.workflow_id, append.expected_seq, head), self._rest(key))
+            if append.expected_seq >= known_from or not repeatable or nameless:
+                return conflict
+            committed = self._staged.get(key, held)
+            return AskHistory(committed.head) if committed is not None else conflict
         if _is_repeat(append, key, recent):
-            return Confirm(recent.last_ordinal, self._rest(key))
+            return Confirm(recent.ordinal, self._rest(key))
         row = RecordedRow(append.expected_seq + 1, recent.append_id, 1, recent.event_count, b"")
-        error = decide_repeat(append, head, [row])
-        return Refuse(error or SequenceConflictError(append.workflow_id, append.expected_seq, head), self._rest(key))
+        error = decide_repeat(append, held.head, [row])
+        return conflict if error is None else Refuse(error, self._rest(key))
 
     def _rest(self, key: bytes) -> Rest:
         return Rest.IN_FLIGHT if key in self._staged else Rest.COMMITTED
 
     def stage(self, key: bytes, append: RecentAppend) -> None:
         """An admitted append has its place in the transaction in flight."""
-        self._staged[key] = append.expected_seq + append.event_count
-        self._staged_recent[key, append.expected_seq] = append
+        held = append.older = self._held.pop(key, None)
+        self._held[key] = append
+        self._recent.append(append)
+        if key not in self._staged:
+            self._staged[key] = held
 
     def commit(self) -> None:
         """The transaction in flight is committed."""
-        for (key, _), append in self._staged_recent.items():
-            self.observe(key, append)
-        self.roll_back()
+        self._staged.clear()
+        self._keep_within_bound()
 
     def roll_back(self) -> None:
         """Nothing is in flight any more; what was staged is as if it had never been."""
+        for key, committed in self._staged.items():
+            staged: RecentAppend | None = self._held.pop(key)
+            while staged is not None and staged is not committed:
+                self._recent.pop()  # as many as were staged; they came last
+                staged = staged.older
+            if committed is not None:
+                self._held[key] = committed
         self._staged.clear()
-        self._staged_recent.clear()
 
     def observe(self, key: bytes, append: RecentAppend) -> None:
         """An append is committed in the log; one that was observed before changes nothing."""
-        ordinal = append.last_ordinal
         held = self._held.get(key)
         if held is not None:
-            if ordinal <= held.ordinal:
+            if append.ordinal <= held.ordinal:
                 return
-            del self._held[key]  # so that the order of this mapping is that of the ordinals
-        head, recent_from = append.expected_seq + append.event_count, append.expected_seq
-        if held is not None:
-            recent_from = held.recent_from if held.head == append.expected_seq else recent_from
-            head = max(head, held.head)
-        self._held[key] = _Held(head, ordinal, recent_from)
-        name = (key, append.expected_seq)
-        self._recent[name] = append
-        self._order.append(name)
-        while len(self._order) > self._max_recent:
-            self._drop_oldest_recent()
+            del self._held[key]
+            if held.head == append.expected_seq:
+                append.older = held
+            append.head = max(append.head, held.head)
+        self._held[key] = append
+        self._recent.append(append)
+        self._keep_within_bound()
+
+    def _keep_within_bound(self) -> None:
+        while len(self._recent) > self._max_recent:
+            self._recent.popleft().drop()
 
     def learn(self, heads: Mapping[bytes, int], ordinal: int) -> list[bytes]:
         """Take in heads of a snapshot of the tables whose checkpoint is at `ordinal`; those that now are known.
@@ -201,7 +223,7 @@ class Heads:
             if key not in self._held:
                 if not self.has_room():
                     continue
-                self._held[key] = _Held(head, 0, head)
+                self._held[key] = _looked_up(head)
             known.append(key)
         return known
 
@@ -218,19 +240,19 @@ class Heads:
             self.floor = max(self.floor, held.ordinal)
         for key in gone:
             del self._held[key]
-        while self._order and self._last_ordinal(self._order[0]) <= projected:
-            self._drop_oldest_recent()
+        while self._recent and self._recent[0].ordinal <= projected:
+            self._recent.popleft().drop()
 
-    def _last_ordinal(self, name: _Name) -> int:
-        append = self._recent.get(name)
-        return 0 if append is None else append.last_ordinal
 
-    def _drop_oldest_recent(self) -> None:
-        name = self._order.popleft()
-        append = self._recent.pop(name, None)
-        held = self._held.get(name[0])
-        if append is not None and held is not None and held.recent_from <= append.expected_seq:
-            self._held[name[0]] = _Held(held.head, held.ordinal, append.expected_seq + append.event_count)
+def _find(held: RecentAppend, expected_seq: int) -> tuple[RecentAppend | None, int]:
+    """The workflow's append from `expected_seq` on, if it is kept, and from which sequence on its appends are."""
+    known_from, append = held.head, held
+    while append is not None and append.kept and known_from > expected_seq:
+        known_from = append.expected_seq
+        if known_from == expected_seq:
+            return append, known_from
+        append = append.older
+    return None, known_from
 
 
 def _is_repeat(append: PreparedAppend, key: bytes, recent: RecentAppend) -> bool:

@@ -8,11 +8,11 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from types import TracebackType
-from typing import Final, NamedTuple, Self
+from typing import Any, Final, NamedTuple, Self
 
 from aion_producers.cold_heads import LookedUp
 from aion_producers.inbox import Inbox
@@ -33,7 +33,7 @@ from aion_store.log.record import TIMER, Draft
 from aion_store.log.timer_record import encode_timer
 from aion_store.model.consistency import ConsistencyToken
 from aion_store.model.ids import WorkflowId
-from aion_store.model.timers import TimerEntry
+from aion_store.model.timers import TimerCancellation, TimerEntry
 from aion_store.projected import LogName, ProjectedHeads
 
 _HELPERS: Final = 8
@@ -82,17 +82,16 @@ class LogWriter:
         self._routes: dict[WorkflowId, tuple[bytes, int]] = {}
         self._closed = False
 
-    async def append(self, append: PreparedAppend, timeout_s: float, *, repeatable: bool = True) -> ConsistencyToken:
+    def append(
+        self, append: PreparedAppend, timeout_s: float, *, repeatable: bool = True
+    ) -> Coroutine[Any, Any, ConsistencyToken]:
         """Append its events if the head is its expected_seq; the contract's `append` says the rest.
 
         `repeatable`: the append id is the caller's, so it may have been used before. False for one that was made
         for this call: then a stale head is a conflict without a look at what is stored.
         """
-        if self._claim is not None:
-            timeout_s = await self._become_writer(timeout_s)
         key, partition = self._route(append.workflow_id)
-        write = _write_of(append, key, repeatable=repeatable)
-        return await self._desk("events", partition).submissions.submit(write, timeout_s)
+        return self._submit("events", partition, _write_of(append, key, repeatable=repeatable), timeout_s)
 
     async def append_many(
         self, appends: Sequence[PreparedAppend], repeatable: Sequence[bool], timeout_s: float
@@ -124,11 +123,13 @@ class LogWriter:
                 tasks.create_task(submit(partition, entries))
         return [outcomes[index] for index in range(len(appends))]
 
-    async def schedule_timer(self, entry: TimerEntry, timeout_s: float) -> ConsistencyToken:
-        """Arm a timer. The last one in the log wins: repeating after OutcomeUnknownError may override a newer one."""
-        key, partition = self._route(entry.workflow_id)
-        draft = Draft(key, encode_timer(entry), TIMER)
-        write = Write(key=key, append_id=self._append_ids.next_id(), workflow_id=entry.workflow_id, draft=draft)
+    async def call_timer(self, call: TimerEntry | TimerCancellation, timeout_s: float) -> ConsistencyToken:
+        """Arm a timer or cancel it. The last call in the log wins: repeating one after OutcomeUnknownError may
+        override a newer one.
+        """
+        key, partition = self._route(call.workflow_id)
+        draft = Draft(key, encode_timer(call), TIMER)
+        write = Write(key=key, append_id=self._append_ids.next_id(), workflow_id=call.workflow_id, draft=draft)
         return await self._submit("events", partition, write, timeout_s)
 
     async def change_packages(self, change: PackageChange, timeout_s: float) -> ConsistencyToken:
@@ -180,10 +181,16 @@ class LogWriter:
     ) -> None:
         await self.close()
 
-    async def _submit(self, log: LogName, partition: int, write: Write, timeout_s: float) -> ConsistencyToken:
+    def _submit(
+        self, log: LogName, partition: int, write: Write, timeout_s: float
+    ) -> Coroutine[Any, Any, ConsistencyToken]:
         if self._claim is not None:
-            timeout_s = await self._become_writer(timeout_s)
-        return await self._desk(log, partition).submissions.submit(write, timeout_s)
+            return self._claim_and_submit(log, partition, write, timeout_s)
+        return self._desk(log, partition).submissions.submit(write, timeout_s)
+
+    async def _claim_and_submit(self, log: LogName, partition: int, write: Write, timeout_s: float) -> ConsistencyToken:
+        remaining_s = await self._become_writer(timeout_s)
+        return await self._desk(log, partition).submissions.submit(write, remaining_s)
 
     async def _become_writer(self, timeout_s: float) -> float:
         """Claim the right to write, and settle what its former holder left open. Raises NotOwnerError.

@@ -8,7 +8,6 @@ from typing import NamedTuple, assert_never
 
 from aion_producers.heads import Admit, AskHistory, Cold, Confirm, Heads, RecentAppend, Refuse, Rest
 from aion_producers.write import Answer, Write
-from aion_store.append_rules import PreparedAppend
 from aion_store.errors import StoreError
 from aion_store.log.record import WireRecord, frame_append, frame_record
 from aion_store.model.consistency import ConsistencyToken
@@ -72,54 +71,52 @@ def stage(
     than all that is done here.
     """
     group = Group(place)
+    ordinal, chain = place
     for write in writes:
-        append = write.append
+        append, previous = write.append, chain
         if append is None:
-            _add_draft(group, write, send)
+            record, chain = _frame_draft(write, ordinal + 1, previous)
+            send(record)
+            ordinal += 1
+            group.admitted.append((write, ordinal))
             continue
-        key = write.key or b""
-        if append.events and heads.head(key) == append.expected_seq:  # what `decide` would say, for nearly all
-            _add_events(group, write, append, key, heads, send)
-            continue
-        decision = heads.decide(append, key, repeatable=write.repeatable)
-        match decision:
-            case Admit():
-                _add_events(group, write, append, key, heads, send)
-            case Cold():
-                group.cold.append(write)
-            case AskHistory(found):
-                group.history.append((write, found))
-            case Refuse(error, rest):
-                _add_answer(group, write, error, rest)
-            case Confirm(ordinal, rest):
-                point = group.place.ordinal if ordinal is None else ordinal
-                _add_answer(group, write, name.token(point), rest)
-            case _:
-                assert_never(decision)
+        key, events = write.key or b"", append.events
+        if not events or heads.head(key) != append.expected_seq:  # else `decide` would say the same: nearly always
+            decision = heads.decide(append, key, repeatable=write.repeatable)
+            if not isinstance(decision, Admit):
+                _note(group, write, decision, name, ordinal)
+                continue
+        records, chain = frame_append(key, events, append.append_id, ordinal + 1, previous)
+        for record in records:
+            send(record)
+        count = len(records)
+        heads.stage(key, RecentAppend(append.expected_seq, append.append_id, count, ordinal + 1, previous, chain))
+        ordinal += count
+        group.admitted.append((write, ordinal))
+    group.place = LogPlace(ordinal, chain)
     return group
 
 
-def _add_events(
-    group: Group, write: Write, append: PreparedAppend, key: bytes, heads: Heads, send: Callable[[WireRecord], None]
-) -> None:
-    ordinal, previous = group.place
-    records, chain = frame_append(key, append.events, append.append_id, ordinal + 1, previous)
-    count = len(records)
-    for record in records:
-        send(record)
-    group.place = LogPlace(ordinal + count, chain)
-    group.admitted.append((write, ordinal + count))
-    heads.stage(key, RecentAppend(append.expected_seq, append.append_id, count, ordinal + 1, previous, chain))
-
-
-def _add_draft(group: Group, write: Write, send: Callable[[WireRecord], None]) -> None:
+def _frame_draft(write: Write, ordinal: int, previous_chain: bytes) -> tuple[WireRecord, bytes]:
     if write.draft is None:
         raise TypeError("a write has events or a draft")
-    ordinal = group.place.ordinal + 1
-    record, chain = frame_record(write.draft, write.append_id, 1, 1, ordinal, group.place.chain)
-    send(record)
-    group.place = LogPlace(ordinal, chain)
-    group.admitted.append((write, ordinal))
+    return frame_record(write.draft, write.append_id, 1, 1, ordinal, previous_chain)
+
+
+def _note(
+    group: Group, write: Write, decision: Cold | AskHistory | Refuse | Confirm, name: PartitionName, ordinal: int
+) -> None:
+    match decision:
+        case Cold():
+            group.cold.append(write)
+        case AskHistory(found):
+            group.history.append((write, found))
+        case Refuse(error, rest):
+            _add_answer(group, write, error, rest)
+        case Confirm(known, rest):
+            _add_answer(group, write, name.token(ordinal if known is None else known), rest)
+        case _:
+            assert_never(decision)
 
 
 def _add_answer(group: Group, write: Write, answer: ConsistencyToken | StoreError, rest: Rest) -> None:

@@ -176,14 +176,24 @@ class Transaction:
             return
         key, value, headers = record
         try:
-            note = None
-            if not self._begun:
-                self._begun = True
-                self._client.begin_transaction()
-                note = self._on_first_delivery if self._ask_offset else None
-            self._send(value, key, note, cast("HeadersType", headers))
+            note = None if self._begun else self._begin()
+            while True:
+                try:
+                    self._client.produce(
+                        self._topic, value, key, self._partition, note, headers=cast("HeadersType", headers)
+                    )
+                except BufferError:
+                    self._client.poll(_FULL_WAIT_S)
+                else:
+                    return
         except KafkaException as error:
             self._error = error
+
+    def _begin(self) -> DeliveryCallback | None:
+        """Begin it; what is to be told of the first record."""
+        self._client.begin_transaction()
+        self._begun = True
+        return self._on_first_delivery if self._ask_offset else None
 
     def commit(self, give_up: Callable[[], bool]) -> int | None:
         """Make the records count; the first one's offset if that was asked for and told.
@@ -202,15 +212,6 @@ class Transaction:
             raise _diagnose(client, error) from error
         self._owner.look()
         return self._first_offset
-
-    def _send(self, value: bytes, key: bytes | None, note: DeliveryCallback | None, headers: HeadersType) -> None:
-        while True:
-            try:
-                self._client.produce(self._topic, value, key, self._partition, note, headers=headers)
-            except BufferError:
-                self._client.poll(_FULL_WAIT_S)
-            else:
-                return
 
     def _on_first_delivery(self, error: KafkaError | None, message: Message) -> None:
         offset = message.offset()

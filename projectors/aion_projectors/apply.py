@@ -154,6 +154,7 @@ async def store_events(
         for key, appends in batch.appends.items():
             folded = fold_appends(before[key], appends)
             changes.add(key, before[key], folded.rows)
+            changes.add_timer_calls(key, folded.timer_calls)
             batch.rejected += [(key.partition, record) for record in folded.rejected]
             rows = event_rows(*key, folded.stored)
             pending += rows

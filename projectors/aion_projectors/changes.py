@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, TypeVar
 
@@ -11,8 +11,10 @@ from aion_projectors.folds.activities import Activity
 from aion_projectors.folds.children import Claim
 from aion_projectors.folds.runs import Run
 from aion_projectors.folds.timers import Timer
-from aion_projectors.workflow_rows import WorkflowRows
+from aion_projectors.folds.workflow import Summary
+from aion_projectors.workflow_rows import TimerCall, WorkflowRows
 from aion_store.model.ids import WorkflowId
+from aion_store.model.workflow import WorkflowStatus
 
 _Name = TypeVar("_Name")
 _Row = TypeVar("_Row")
@@ -50,6 +52,21 @@ class NewClaim(NamedTuple):
     row: Claim
 
 
+class NewTimerCall(NamedTuple):
+    """A call of schedule_timer or cancel_timer."""
+
+    key: WorkflowKey
+    row: TimerCall
+
+
+class Counted(NamedTuple):
+    """What workflows are counted by."""
+
+    partition: int
+    workflow_type: str
+    status: WorkflowStatus
+
+
 @dataclass(slots=True)
 class Changes:
     """What a batch changes. `moved` workflows have only another head and time of their last event."""
@@ -62,10 +79,16 @@ class Changes:
     activities: list[ActivityChange] = field(default_factory=list[ActivityChange])
     timers: list[TimerChange] = field(default_factory=list[TimerChange])
     claims: list[NewClaim] = field(default_factory=list[NewClaim])
+    timer_calls: list[NewTimerCall] = field(default_factory=list[NewTimerCall])
+    counts: dict[Counted, int] = field(default_factory=dict[Counted, int])
 
     def add(self, key: WorkflowKey, before: WorkflowRows, after: WorkflowRows) -> None:
         """Take what one workflow's fold changed."""
         self._add_workflow(key, before, after)
+        was, now = _counted(key, before.summary), _counted(key, after.summary)
+        if was != now:
+            self._count(was, -1)
+            self._count(now, 1)
         if after.runs is not before.runs:
             for first_seq, run in after.runs.items():
                 known = before.runs.get(first_seq)
@@ -79,6 +102,14 @@ class Changes:
             self.timers.append(TimerChange(key, timer_id, timer))
         self.claims += [NewClaim(key, child_id, claim) for child_id, claim in after.claims.items()]
 
+    def add_timer_calls(self, key: WorkflowKey, calls: Iterable[TimerCall]) -> None:
+        """Take the timer calls of one workflow."""
+        self.timer_calls += [NewTimerCall(key, call) for call in calls]
+
+    def _count(self, counted: Counted | None, change: int) -> None:
+        if counted is not None:
+            self.counts[counted] = self.counts.get(counted, 0) + change
+
     def _add_workflow(self, key: WorkflowKey, before: WorkflowRows, after: WorkflowRows) -> None:
         if before.head == 0:
             if after.head:
@@ -87,6 +118,11 @@ class Changes:
             self.changed.append((key, after))
         elif after.head != before.head:
             self.moved.append((key, after))
+
+
+def _counted(key: WorkflowKey, summary: Summary) -> Counted | None:
+    """Where a workflow is counted: nowhere before it is started."""
+    return None if summary.workflow_type is None else Counted(key.partition, summary.workflow_type, summary.status)
 
 
 def _differences(before: Mapping[_Name, _Row], after: Mapping[_Name, _Row]) -> list[tuple[_Name, _Row | None]]:

@@ -13,6 +13,7 @@ from aion_projectors.plan import Checkpoint
 from aion_projectors.statements import statement
 from aion_store.errors import SchemaMismatchError
 from aion_store.postgres.generation import LogPartition
+from aion_store.postgres.statements import select_generation
 from aion_store.projected import LogName
 
 
@@ -99,7 +100,7 @@ class Checkpoints:
         return freed
 
     async def _find_live(self, connection: AsyncConnection[Any]) -> str:
-        cursor = await connection.execute(statement("select_generation", control=self._schema))
+        cursor = await connection.execute(select_generation(self._schema))
         row = await cursor.fetchone()
         await connection.rollback()
         if row is None:

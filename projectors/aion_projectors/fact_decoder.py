@@ -43,6 +43,7 @@ from aion_store.model.events import (
     WorkflowReopened,
 )
 from aion_store.model.ids import Name, RunId, TimerId
+from aion_store.model.timers import TimerEntry
 from aion_store.model.times import DueTime
 from aion_store.model.workflow import STATUS_AFTER, TERMINAL_EVENTS, WorkflowStatus
 
@@ -187,9 +188,11 @@ def _timer_ended(kind: str) -> _Decode:
     return lambda record: TimerDisarmed(str(read(record.value)["data"]["timer_id"]))
 
 
-def _timer_scheduled(record: LogRecord) -> Fact:
-    entry = decode_timer(record.value)
-    return TimerArmed(str(entry.timer_id), entry.fire_at, scheduled=True)
+def _timer_called(record: LogRecord) -> Fact:
+    call = decode_timer(record.value)
+    if isinstance(call, TimerEntry):
+        return TimerArmed(str(call.timer_id), call.fire_at, scheduled=True)
+    return TimerDisarmed(str(call.timer_id), called=True)
 
 
 def _whole(record: LogRecord) -> Fact:
@@ -222,7 +225,7 @@ _DECODERS: Final[dict[str, _Decode]] = {
     "TimerStarted": _timer_started(),
     "TimerFired": _timer_ended("TimerFired"),
     "TimerCancelled": _timer_ended("TimerCancelled"),
-    TIMER: _timer_scheduled,
+    TIMER: _timer_called,
 }
 _WITHOUT_FACT: Final = EVENT_TYPES.keys() - _DECODERS.keys()
 

@@ -66,9 +66,10 @@ class TimerArmed(NamedTuple):
 
 
 class TimerDisarmed(NamedTuple):
-    """A timer fired or was cancelled."""
+    """A timer fired or was cancelled; `called` when cancel_timer said so and no event."""
 
     timer_id: str
+    called: bool = False
 
 
 class ChildClaimed(NamedTuple):

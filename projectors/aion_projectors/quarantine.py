@@ -6,13 +6,12 @@ from datetime import datetime
 from typing import Any, NamedTuple
 
 import psycopg
-from psycopg import Connection
 
 from aion_projectors.statements import statement
-from aion_store.errors import UnavailableError
 from aion_store.log.codec import DecodeError, decode_event
 from aion_store.model.ids import WorkflowId
 from aion_store.postgres.errors import postgres_errors
+from aion_store.postgres.generation import live_generation
 
 
 class Quarantined(NamedTuple):
@@ -41,7 +40,9 @@ class StoppingEvent(NamedTuple):
 def list_quarantined(dsn: str, schema: str) -> list[Quarantined]:
     """All of them by partition and id; empty when every workflow is healthy. Raises UnavailableError."""
     with postgres_errors(), psycopg.connect(dsn) as connection:
-        rows = connection.execute(statement("select_quarantined", generation=_live(connection, schema))).fetchall()
+        rows = connection.execute(
+            statement("select_quarantined", generation=live_generation(connection, schema))
+        ).fetchall()
     return [_quarantined(row) for row in rows]
 
 
@@ -49,19 +50,12 @@ def stopping_event(dsn: str, schema: str, partition: int, workflow_id: WorkflowI
     """Why a workflow's folds stopped; None when they go on, or there is no such workflow. Raises UnavailableError."""
     named = {"partition": partition, "workflow_id": workflow_id}
     with postgres_errors(), psycopg.connect(dsn) as connection:
-        query = statement("select_stopping_event", generation=_live(connection, schema))
+        query = statement("select_stopping_event", generation=live_generation(connection, schema))
         row = connection.execute(query, named).fetchone()
     if row is None:
         return None
     kind, body = row[6], row[7]
     return StoppingEvent(_quarantined(row[:6]), kind, body, None if body is None else _fault(body, kind))
-
-
-def _live(connection: Connection[Any], schema: str) -> str:
-    row = connection.execute(statement("select_generation", control=schema)).fetchone()
-    if row is None:
-        raise UnavailableError("Postgres", "the store's tables aren't made yet")
-    return str(row[0])
 
 
 def _quarantined(row: tuple[Any, ...]) -> Quarantined:

@@ -21,6 +21,7 @@ from psycopg import AsyncConnection, sql
 from aion_projectors.filling import Filling, Progress, open_filling
 from aion_store.errors import ConfigurationError, SchemaMismatchError
 from aion_store.log.reader import ClientSettings
+from aion_store.postgres.attribute_registry import index_attributes
 from aion_store.postgres.errors import postgres_errors
 from aion_store.postgres.freshness import channel
 from aion_store.postgres.generation import LogPartition
@@ -41,6 +42,10 @@ from aion_store.postgres.migrate import migrations
 APPLICATION_NAME: Final = "aion-store rebuild"
 SWAP_S: Final = 0.8
 """How long a swap may hold the live tables still before it lets go and is tried again."""
+_TABLES: Final = (
+    *("events", "workflows", "workflow_counts", "runs", "activities", "timers", "timer_calls", "children"),
+    *("packages", "package_routes"),
+)
 _LOCK_MS: Final = 1_000
 _PAUSE_S: Final = 0.1
 _CONNECT_S: Final = 5
@@ -142,6 +147,7 @@ class Rebuild:
             analyzed = False
             while True:
                 await filling.fill(progress)
+                await index_attributes(connection, self.schema, generation)  # those registered meanwhile as well
                 if not analyzed:
                     await _analyze(connection, generation)
                     analyzed = True
@@ -185,7 +191,7 @@ class Rebuild:
 
 async def _analyze(connection: AsyncConnection[Any], generation: str) -> None:
     """Give the planner its statistics before anybody reads the tables."""
-    for table in ("events", "workflows", "runs", "activities", "timers", "children", "packages", "package_routes"):
+    for table in _TABLES:
         await connection.execute(sql.SQL("analyze {}").format(sql.Identifier(generation, table)))
 
 

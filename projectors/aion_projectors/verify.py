@@ -7,6 +7,7 @@ be what comes of it. Nothing is written.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from typing import Final, NamedTuple
 
@@ -17,10 +18,10 @@ from aion_projectors.replay import STALL_S, Replay, Replayed
 from aion_projectors.verify_chain import ChainCheck
 from aion_projectors.verify_events import EventComparison, ExpectedEvent
 from aion_projectors.verify_packages import PackageState
-from aion_projectors.verify_rows import OWNED_TABLES, DerivedComparison
+from aion_projectors.verify_rows import OWNED_TABLES, TIMER_CALLS, DerivedComparison
 from aion_projectors.verify_selection import EVERYTHING, KeyBounds, Scope, Selection
 from aion_projectors.verify_tables import VerifiedTables, verified_tables
-from aion_projectors.workflow_rows import WorkflowRows, fold_appends
+from aion_projectors.workflow_rows import TimerCall, WorkflowRows, fold_appends
 from aion_store.log.appends import Append
 from aion_store.log.reader import ClientSettings, EndOfLog, TopicIdentity
 from aion_store.postgres.log_identity import LogIdentity
@@ -135,6 +136,17 @@ def compare_rejected(tables: VerifiedTables, expected: dict[int, str]) -> Iterat
             yield Difference(tables.log, tables.partition, None, "rejected_records", key, column, wanted, noted)
 
 
+def compare_counts(tables: VerifiedTables, expected: Counter[tuple[str, str]]) -> Iterator[Difference]:
+    """What differs in `workflow_counts`; `expected` are the numbers of workflows by type and status."""
+    rows = tables.rows("verify_counts", {"partition": tables.partition})
+    found = {(workflow_type, status): count for workflow_type, status, count in rows}
+    for counted in sorted(expected.keys() | found.keys()):
+        wanted, stored = expected[counted], found.get(counted, 0)
+        if wanted != stored:
+            key = {"workflow_type": counted[0], "status": counted[1]}
+            yield Difference(tables.log, tables.partition, None, "workflow_counts", key, "workflows", wanted, stored)
+
+
 class _TooManyError(Exception):
     """More workflows than may be held; `middle` is the median of their ids."""
 
@@ -149,11 +161,14 @@ class _PartitionCheck:
     def __init__(self, verifier: Verifier, tables: VerifiedTables, partition: int, scope: Scope) -> None:
         self._verifier, self._tables, self._partition, self._scope = verifier, tables, partition, scope
         self._rejected: dict[int, str] = {}
+        self._counts: Counter[tuple[str, str]] = Counter()
         self._verified = Verified()
 
     def run(self) -> Verified:
         for number, selection in enumerate(self._selections()):
             self._compare(selection, first=number == 0)
+        if self._scope.whole:
+            self._verifier.report(compare_counts(self._tables, self._counts))
         if self._scope.whole and not self._verifier.moved:
             self._verifier.report(compare_rejected(self._tables, self._rejected))
         return self._verified
@@ -183,6 +198,7 @@ class _PartitionCheck:
         differences: list[Difference] = []
         folded: dict[WorkflowKey, WorkflowRows] = {}
         rejected: dict[int, str] = {}
+        calls: dict[WorkflowKey, dict[int, TimerCall]] = {}
         chain = ChainCheck("events", topic, self._partition, moved=self._verifier.moved)
         bounds = KeyBounds(selection)
         with tables.event_rows(selection.parameters(self._partition)) as rows:
@@ -191,23 +207,32 @@ class _PartitionCheck:
                 if first:
                     differences += chain.take(read)
                     rejected.update((record.offset, record.reason) for record in read.plan.foreign)
-                stored = self._fold(bounds.wanted(read.plan.appends), folded, rejected)
+                stored = self._fold(bounds.wanted(read.plan.appends), folded, rejected, calls)
                 differences += comparison.take(stored)
             differences += comparison.finish()
         if first:
             differences += chain.finish(tables.checkpoint)
         workflows = sum(1 for rows in folded.values() if rows.head)
+        summaries = [rows.summary for rows in folded.values() if rows.summary.workflow_type is not None]
+        counts = Counter((summary.workflow_type or "", summary.status.value) for summary in summaries)
+        called = DerivedComparison(self._partition, calls, moved=self._verifier.moved)
+        differences += called.owned(TIMER_CALLS, tables.rows(TIMER_CALLS.query, selection.parameters(self._partition)))
         derived = DerivedComparison(self._partition, folded, moved=self._verifier.moved)
         for table in OWNED_TABLES:
             differences += derived.owned(table, tables.rows(table.query, selection.parameters(self._partition)))
         differences += derived.workflows(tables.rows("verify_workflows", selection.parameters(self._partition)))
         self._rejected.update(rejected)
+        self._counts.update(counts)
         events, before = self._verified
         self._verified = Verified(events + comparison.equal, before + workflows)
         return differences
 
     def _fold(
-        self, appends: Sequence[Append], folded: dict[WorkflowKey, WorkflowRows], rejected: dict[int, str]
+        self,
+        appends: Sequence[Append],
+        folded: dict[WorkflowKey, WorkflowRows],
+        rejected: dict[int, str],
+        calls: dict[WorkflowKey, dict[int, TimerCall]],
     ) -> list[ExpectedEvent]:
         """Fold some appends over the rows so far; the events that are to be stored, by ordinal."""
         batch = Batch()
@@ -217,6 +242,8 @@ class _PartitionCheck:
         for key, entries in batch.appends.items():
             after = fold_appends(folded.get(key, nothing), entries)
             folded[key] = after.rows
+            if after.timer_calls:
+                calls.setdefault(key, {}).update((call.ordinal, call) for call in after.timer_calls)
             stored += [ExpectedEvent(record.ordinal, key.workflow_id, record) for record in after.stored]
             rejected.update((each.record.offset, each.reason) for each in after.rejected)
         rejected.update((each.record.offset, each.reason) for _, each in batch.rejected)

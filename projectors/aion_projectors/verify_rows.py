@@ -17,7 +17,7 @@ _WORKFLOW_COLUMNS: Final = (
     *("failed_activity_id", "failed_activity_type", "failed_step", "failure_reason", "search_attributes"),
     *("quarantined", "quarantined_seq", "quarantined_offset", "quarantined_at"),
 )
-_OF_THE_FORMER_TOPIC: Final = ("quarantined_offset", "quarantined_at")
+_OF_THE_FORMER_TOPIC: Final = ("quarantined_offset", "quarantined_at", "logged_at")
 
 
 class OwnedTable(NamedTuple):
@@ -29,11 +29,15 @@ class OwnedTable(NamedTuple):
     query: str
     key: str
     columns: tuple[str, ...]
-    rows: Callable[[WorkflowRows], Mapping[Any, Any]]
+    rows: Callable[[Any], Mapping[Any, Any]]
 
     def row(self, folded: Any) -> Row:
         """The columns of a row as it was folded."""
         return {column: getattr(folded, column) for column in self.columns}
+
+
+def _themselves(rows: Mapping[Any, Any]) -> Mapping[Any, Any]:
+    return rows
 
 
 _RUN: Final = ("run_id", "parent_run_id", "status", "started_at", "closed_at")
@@ -45,13 +49,17 @@ OWNED_TABLES: Final[tuple[OwnedTable, ...]] = (
     OwnedTable("timers", "verify_timers", "timer_id", ("fire_at",), attrgetter("timers")),
     OwnedTable("children", "verify_claims", "child_id", _CLAIM, attrgetter("claims")),
 )
-"""All but `workflows` itself."""
+"""Those whose rows follow from a workflow's state, but `workflows` itself."""
+TIMER_CALLS: Final = OwnedTable(
+    "timer_calls", "verify_timer_calls", "ordinal", ("logged_at", "timer_id", "fire_at"), _themselves
+)
+"""Not state, but what was called, by ordinal."""
 
 
 class DerivedComparison:
     """Compares the tables with the folded workflows of a partition, and uses them up: `workflows` comes last."""
 
-    def __init__(self, partition: int, folded: dict[WorkflowKey, WorkflowRows], *, moved: bool) -> None:
+    def __init__(self, partition: int, folded: dict[WorkflowKey, Any], *, moved: bool) -> None:
         self._partition, self._folded, self._moved = partition, folded, moved
 
     def owned(self, table: OwnedTable, found: Rows) -> Iterator[Difference]:
@@ -66,7 +74,7 @@ class DerivedComparison:
             if expected is None:
                 yield difference._replace(found=row)
             else:
-                yield from compare_columns(difference, table.row(expected), row)
+                yield from compare_columns(difference, self._comparable(table.row(expected)), row)
         for workflow, rows in self._folded.items():
             for key, row in table.rows(rows).items():
                 difference = self._difference(workflow.workflow_id, table.name, {table.key: key})
@@ -81,13 +89,14 @@ class DerivedComparison:
             if rows is None or rows.head == 0:
                 yield difference._replace(found=row)
                 continue
-            expected = _workflow(rows)
-            if self._moved:
-                expected = {name: value for name, value in expected.items() if name not in _OF_THE_FORMER_TOPIC}
-            yield from compare_columns(difference, expected, row)
+            yield from compare_columns(difference, self._comparable(_workflow(rows)), row)
         for workflow, rows in self._folded.items():
             if rows.head:
                 yield self._difference(workflow.workflow_id, "workflows", {})._replace(expected=_workflow(rows))
+
+    def _comparable(self, row: Row) -> Row:
+        """What of a row doesn't depend on the topic; all of it where the log was not moved."""
+        return {name: value for name, value in row.items() if not (self._moved and name in _OF_THE_FORMER_TOPIC)}
 
     def _difference(self, workflow_id: bytes, table: str, key: Mapping[str, Any]) -> Difference:
         return Difference("events", self._partition, UUID(bytes=workflow_id), table, key, None, None, None)

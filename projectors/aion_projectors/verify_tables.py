@@ -12,6 +12,8 @@ from aion_projectors.plan import Checkpoint
 from aion_projectors.statements import statement
 from aion_store.errors import UnavailableError
 from aion_store.postgres.errors import postgres_errors
+from aion_store.postgres.generation import live_generation
+from aion_store.postgres.statements import query
 from aion_store.projected import LogName
 
 _FETCH: Final = 2_000
@@ -27,12 +29,11 @@ class VerifiedTables:
         self._connection, self._generation = connection, generation
         self.log: LogName = log
         self.partition = partition
-        found = connection.execute(
-            statement("select_checkpoint", generation=generation), {"log": log, "partition": partition}
-        ).fetchone()
+        place = {"log": log, "partition": partition}
+        found = connection.execute(query("select_checkpoint", generation), place).fetchone()
         if found is None:
             raise UnavailableError("Postgres", f"the tables have no checkpoint for partition {partition} of {log}")
-        self.checkpoint = Checkpoint(found[0], found[1], bytes(found[2]))
+        self.checkpoint = Checkpoint(found[1], found[2], bytes(found[3]))
 
     def rows(self, name: str, parameters: dict[str, Any]) -> Iterator[tuple[Any, ...]]:
         """The rows of a statement, some thousands at a time."""
@@ -54,7 +55,4 @@ def verified_tables(dsn: str, schema: str, log: LogName, partition: int) -> Gene
     """The tables of a partition as they are now. Raises UnavailableError."""
     name = "aion-store verify"
     with postgres_errors(), psycopg.connect(dsn, application_name=name, options=_OPTIONS) as connection:
-        row = connection.execute(statement("select_generation", control=schema)).fetchone()
-        if row is None:
-            raise UnavailableError("Postgres", "the store's tables aren't made yet")
-        yield VerifiedTables(connection, str(row[0]), log, partition)
+        yield VerifiedTables(connection, live_generation(connection, schema), log, partition)

@@ -72,15 +72,25 @@ class Rejected(NamedTuple):
     reason: str
 
 
+class TimerCall(NamedTuple):
+    """A call of schedule_timer, or with no `fire_at` of cancel_timer: its place in the log, and when that took it."""
+
+    ordinal: int
+    logged_at: datetime
+    timer_id: str
+    fire_at: datetime | None
+
+
 Entries: TypeAlias = Sequence[Entry]
 
 
 class Folded(NamedTuple):
-    """The rows after some appends, the events to be stored, and what had to be rejected."""
+    """The rows after some appends, the events and timer calls to be stored, and what had to be rejected."""
 
     rows: WorkflowRows
     stored: Sequence[LogRecord]
     rejected: Sequence[Rejected]
+    timer_calls: Sequence[TimerCall] = ()
 
 
 def fold_appends(rows: WorkflowRows, appends: Sequence[Entries]) -> Folded:
@@ -88,7 +98,7 @@ def fold_appends(rows: WorkflowRows, appends: Sequence[Entries]) -> Folded:
     folding = _Folding(rows)
     for append in appends:
         folding.take(append)
-    return Folded(folding.rows(), folding.stored, folding.rejected)
+    return Folded(folding.rows(), folding.stored, folding.rejected, folding.timer_calls)
 
 
 class _Folding:
@@ -106,6 +116,7 @@ class _Folding:
         "_timers",
         "rejected",
         "stored",
+        "timer_calls",
     )
 
     def __init__(self, rows: WorkflowRows) -> None:
@@ -116,6 +127,7 @@ class _Folding:
         self._last: LogRecord | None = None
         self.stored: list[LogRecord] = []
         self.rejected: list[Rejected] = []
+        self.timer_calls: list[TimerCall] = []
 
     def rows(self) -> WorkflowRows:
         at = self._before.last_event_at if self._last is None else recorded_at(self._last) or logged_at(self._last)
@@ -157,7 +169,7 @@ class _Folding:
 
     def _fold(self, record: LogRecord, fact: Fact | Undecodable) -> None:
         if isinstance(fact, (TimerArmed, TimerDisarmed)):
-            self._timers[fact.timer_id] = fold_timer(self._timers.get(fact.timer_id), fact)
+            self._fold_timer(record, fact)
             return
         if record.kind in TERMINAL_KINDS:
             self._end_lease()
@@ -173,6 +185,16 @@ class _Folding:
                 self._fold_summary(fact)
         except Exception as error:  # noqa: BLE001 - whatever it is, only this workflow stops
             self._stop(record, f"its fold failed: {type(error).__name__}: {error}")
+
+    def _fold_timer(self, record: LogRecord, fact: TimerArmed | TimerDisarmed) -> None:
+        timer = fold_timer(self._timers.get(fact.timer_id), fact)
+        if timer is None:
+            self._timers.pop(fact.timer_id, None)
+        else:
+            self._timers[fact.timer_id] = timer
+        if record.seq is None:
+            fire_at = fact.fire_at if isinstance(fact, TimerArmed) else None
+            self.timer_calls.append(TimerCall(record.ordinal, logged_at(record), fact.timer_id, fire_at))
 
     def _fold_activity(self, fact: ActivityReported) -> None:
         activity_id = fact.activity_id

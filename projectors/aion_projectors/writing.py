@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from pydantic_core import to_json
 
 from aion_projectors.batch import WorkflowKey
-from aion_projectors.changes import ActivityChange, Changes, NewClaim, RunChange, TimerChange
+from aion_projectors.changes import ActivityChange, Changes, Counted, NewClaim, NewTimerCall, RunChange, TimerChange
 from aion_projectors.folds.packages import PackageTables
 from aion_projectors.pg_binary import (
     ByteaArray,
@@ -55,6 +55,11 @@ def workflow_writes(changes: Changes) -> Iterator[Write]:
     yield from _timers(changes.timers)
     if changes.claims:
         yield Write("insert_claims", _claims(changes.claims))
+    counts = {counted: change for counted, change in changes.counts.items() if change}
+    if counts:
+        yield Write("add_counts", _counts(counts))
+    if changes.timer_calls:
+        yield Write("insert_timer_calls", _timer_calls(changes.timer_calls))
 
 
 def package_writes(tables: PackageTables) -> Iterator[Write]:
@@ -201,4 +206,23 @@ def _claims(claims: Sequence[NewClaim]) -> dict[str, Any]:
         "parent_id": UuidArray(claim.key.workflow_id for claim in claims),
         "workflow_type": TextArray(claim.row.workflow_type for claim in claims),
         "started_seq": Int8Array(claim.row.started_seq for claim in claims),
+    }
+
+
+def _timer_calls(calls: Sequence[NewTimerCall]) -> dict[str, Any]:
+    return {
+        **_keys(call.key for call in calls),
+        "ordinal": Int8Array(call.row.ordinal for call in calls),
+        "logged_at": TimestamptzArray(call.row.logged_at for call in calls),
+        "timer_id": TextArray(call.row.timer_id for call in calls),
+        "fire_at": TimestamptzArray(call.row.fire_at for call in calls),
+    }
+
+
+def _counts(counts: Mapping[Counted, int]) -> dict[str, Any]:
+    return {
+        "partition": Int4Array(counted.partition for counted in counts),
+        "workflow_type": TextArray(counted.workflow_type for counted in counts),
+        "status": TextArray(counted.status for counted in counts),
+        "change": Int8Array(counts.values()),
     }

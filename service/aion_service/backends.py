@@ -27,6 +27,7 @@ from aion_service.settings import Settings
 from aion_store.contract import EventStore
 from aion_store.errors import ConfigurationError
 from aion_store.log.reader import EndOfLog, TopicIdentity, cluster_id
+from aion_store.postgres.attribute_registry import AttributeRegistry
 from aion_store.postgres.consistency import ConsistentReads, LogView, SessionMarks
 from aion_store.postgres.freshness import CheckpointWatcher, SharedEndOfLog
 from aion_store.postgres.heads import PostgresHeads
@@ -34,7 +35,9 @@ from aion_store.postgres.lag import LagReader
 from aion_store.postgres.log_identity import LogIdentity
 from aion_store.postgres.migrate import migrate
 from aion_store.postgres.pool import ReadPool
+from aion_store.postgres.stream_tables import PostgresStreamTables
 from aion_store.projected import LogName
+from aion_store.streams.subscription import LogStreams
 
 DEFAULT_TARGET: Final = "embedded:./.aion"
 EMBEDDED_PARTITIONS: Final = 4
@@ -167,11 +170,15 @@ async def _assemble(
     }
     writer = LogWriter(settings.client, log.events, log.packages, settings.topic_prefix, heads, claim)
     exits.push_async_callback(writer.close)
+    reads = ConsistentReads(pool, watcher, views, marks)
+    tables = PostgresStreamTables(reads, log.events.partitions, settings.read_timeout_s)
     store = KafkaEventStore(
         writer,
-        ConsistentReads(pool, watcher, views, marks),
+        reads,
         marks,
         LagReader(settings.client, log.events.name, end_of_log, pool),
+        AttributeRegistry(settings.write_dsn, settings.schema_name),
+        LogStreams(settings.client, log.events, end_of_log, tables),
         partitions=log.events.partitions,
         read_timeout_s=settings.read_timeout_s,
         append_timeout_s=settings.append_timeout_s,

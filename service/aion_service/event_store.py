@@ -7,14 +7,14 @@ what a read waits for is `postgres.consistency`.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Final
 
 from aion_producers.log_writer import LogWriter
 from aion_store.append_ids import AppendIds
 from aion_store.append_rules import PreparedAppend, check_append, check_batches
-from aion_store.call_rules import check_package, checked_route, checked_routes, checked_timer
+from aion_store.call_rules import check_package, checked_cancellation, checked_route, checked_routes, checked_timer
 from aion_store.contract import AppendBatch, WriteToken, check_write_token
 from aion_store.errors import StoreError
 from aion_store.log.package_record import PackageChange, PackageDeleted, PackagePut, PackageRoutePut
@@ -22,11 +22,18 @@ from aion_store.model.consistency import ConsistencyToken
 from aion_store.model.events import Event
 from aion_store.model.ids import TimerId, WorkflowId
 from aion_store.model.packages import PackageRecord
+from aion_store.postgres.attribute_registry import AttributeRegistry
 from aion_store.postgres.consistency import ConsistentReads, SessionMarks
 from aion_store.postgres.lag import LagReader
 from aion_store.postgres.reader import PostgresReads
 from aion_store.projected import LogName
+from aion_store.streams.contract import Subscription, SubscriptionStart
+from aion_store.streams.position import Start
+from aion_store.streams.subscription import LogStreams
+from aion_store.visibility.fields import AttributeType
 
+REGISTRATION_S: Final = 3_600.0
+"""How long a registration may take unless told otherwise: it reads every workflow."""
 _SLICE: Final = 200
 
 
@@ -39,6 +46,8 @@ class KafkaEventStore(PostgresReads):
         reads: ConsistentReads,
         marks: SessionMarks,
         lag: LagReader,
+        registry: AttributeRegistry,
+        streams: LogStreams,
         *,
         partitions: int,
         read_timeout_s: float,
@@ -46,6 +55,7 @@ class KafkaEventStore(PostgresReads):
     ) -> None:
         super().__init__(reads, partitions, read_timeout_s)
         self._writer, self._marks, self._lag = writer, marks, lag
+        self._registry, self._streams = registry, streams
         self._append_timeout_s = append_timeout_s
         self._append_ids = AppendIds()
 
@@ -87,7 +97,24 @@ class KafkaEventStore(PostgresReads):
     ) -> ConsistencyToken:
         """Arm a timer durably; scheduling the same timer again replaces its time."""
         entry = checked_timer(workflow_id, timer_id, fire_at)
-        return self._noted("events", await self._writer.schedule_timer(entry, self._within(timeout_s)))
+        return self._noted("events", await self._writer.call_timer(entry, self._within(timeout_s)))
+
+    async def cancel_timer(
+        self, workflow_id: WorkflowId, timer_id: TimerId, *, timeout_s: float | None = None
+    ) -> ConsistencyToken:
+        """Disarm a timer durably, however it was armed."""
+        call = checked_cancellation(workflow_id, timer_id)
+        return self._noted("events", await self._writer.call_timer(call, self._within(timeout_s)))
+
+    async def register_search_attribute(
+        self,
+        name: str,
+        attribute_type: AttributeType,
+        *,
+        timeout_s: float | None = None,
+    ) -> None:
+        """Give a search attribute its type and an index, so that filters may use it by itself."""
+        await self._registry.register(name, attribute_type, REGISTRATION_S if timeout_s is None else timeout_s)
 
     async def put_package(self, record: PackageRecord, *, timeout_s: float | None = None) -> ConsistencyToken:
         """Store the package and point its type's route at it, together."""
@@ -116,6 +143,18 @@ class KafkaEventStore(PostgresReads):
         named = checked_route(workflow_type, content_hash)
         change = PackageRoutePut(workflow_type=named.workflow_type, content_hash=named.content_hash)
         return await self._change(change, timeout_s)
+
+    def subscribe(
+        self,
+        *,
+        start: SubscriptionStart = Start.BEGINNING,
+        kinds: Collection[str] | None = None,
+        workflow_types: Collection[str] | None = None,
+        workflow_id: WorkflowId | None = None,
+        group: str | None = None,
+    ) -> Subscription:
+        """The committed events from `start` on, then those to come, straight from the log."""
+        return self._streams.subscribe(start, kinds, workflow_types, workflow_id, group)
 
     async def lag(self, *, timeout_s: float = 10.0) -> dict[int, int]:
         """How many committed records aren't in the tables yet, by events partition; all 0 when nothing is missing.

@@ -39,6 +39,12 @@ if TYPE_CHECKING:
     from aion_store.log.codec import DecodeError, decode_event, encode_event
     from aion_store.memory import MemoryStore
     from aion_store.model.consistency import Consistency, ConsistencyToken, ReadConsistency
+    from aion_store.model.description import (
+        ChildWorkflow,
+        PendingActivity,
+        WorkflowDescription,
+        WorkflowQuarantine,
+    )
     from aion_store.model.events import (
         EVENT_TYPES,
         ActivityCancelled,
@@ -88,6 +94,7 @@ if TYPE_CHECKING:
         WorkflowId,
         parse_timer_id,
     )
+    from aion_store.model.moments import AsOf
     from aion_store.model.packages import PackageRecord, PackageRouteRecord
     from aion_store.model.payload import ActivityError, EncryptedPayload, Payload, WorkflowError
     from aion_store.model.schedules import CronTrigger, IntervalTrigger, Period, ScheduleConfig
@@ -100,9 +107,17 @@ if TYPE_CHECKING:
         SearchAttributeValue,
         StringAttribute,
     )
-    from aion_store.model.timers import TimerEntry
+    from aion_store.model.timers import TimerCancellation, TimerEntry
     from aion_store.model.workflow import RunSummary, WorkflowFilter, WorkflowStatus, WorkflowSummary
     from aion_store.open import StoreSettings, open_store
+    from aion_store.streams.contract import EventStreams, Subscription, SubscriptionStart
+    from aion_store.streams.event import StreamedEvent
+    from aion_store.streams.position import PartitionPosition, Start, StreamPosition
+    from aion_store.visibility.errors import CursorError, FilterError
+    from aion_store.visibility.fields import AttributeType
+    from aion_store.visibility.filters import Field, Filter, Order
+    from aion_store.visibility.listing import ListedWorkflow, WorkflowPage
+    from aion_store.visibility.parsing import parse_filter
 
 __all__ = [
     "EVENT_TYPES",
@@ -115,7 +130,10 @@ __all__ = [
     "ActivityStarted",
     "AnonymousTimer",
     "AppendBatch",
+    "AsOf",
+    "AttributeType",
     "BoolAttribute",
+    "ChildWorkflow",
     "ChildWorkflowCancelled",
     "ChildWorkflowCompleted",
     "ChildWorkflowFailed",
@@ -126,29 +144,38 @@ __all__ = [
     "ContractEvent",
     "CorruptHistoryError",
     "CronTrigger",
+    "CursorError",
     "DatetimeAttribute",
     "DecodeError",
     "EncryptedPayload",
     "Event",
     "EventEnvelope",
     "EventStore",
+    "EventStreams",
+    "Field",
+    "Filter",
+    "FilterError",
     "FloatAttribute",
     "IntAttribute",
     "IntervalTrigger",
     "InvalidAppendError",
     "KeywordListAttribute",
     "LimitExceededError",
+    "ListedWorkflow",
     "LogGapError",
     "MemoryStore",
     "NamedTimer",
     "NotOwnerError",
+    "Order",
     "OtherEvent",
     "OutcomeUnknownError",
     "PackageRecord",
     "PackageRouteRecord",
     "PackageStore",
     "PackageVersion",
+    "PartitionPosition",
     "Payload",
+    "PendingActivity",
     "Period",
     "ReadConsistency",
     "ReadableEventStore",
@@ -169,9 +196,15 @@ __all__ = [
     "SignalReceived",
     "SignalSent",
     "StaleProjectionError",
+    "Start",
     "StoreError",
     "StoreSettings",
+    "StreamPosition",
+    "StreamedEvent",
     "StringAttribute",
+    "Subscription",
+    "SubscriptionStart",
+    "TimerCancellation",
     "TimerCancelled",
     "TimerEntry",
     "TimerFired",
@@ -183,11 +216,14 @@ __all__ = [
     "WorkflowCancelled",
     "WorkflowCompleted",
     "WorkflowContinuedAsNew",
+    "WorkflowDescription",
     "WorkflowError",
     "WorkflowFailed",
     "WorkflowFilter",
     "WorkflowId",
+    "WorkflowPage",
     "WorkflowPaused",
+    "WorkflowQuarantine",
     "WorkflowReopened",
     "WorkflowResumed",
     "WorkflowStarted",
@@ -199,6 +235,7 @@ __all__ = [
     "decode_event",
     "encode_event",
     "open_store",
+    "parse_filter",
     "parse_timer_id",
 ]
 
@@ -208,8 +245,10 @@ _HOMES = (
     "log.codec",
     "memory",
     "model.consistency",
+    "model.description",
     "model.events",
     "model.ids",
+    "model.moments",
     "model.packages",
     "model.payload",
     "model.schedules",
@@ -217,6 +256,14 @@ _HOMES = (
     "model.timers",
     "model.workflow",
     "open",
+    "visibility.errors",
+    "visibility.fields",
+    "visibility.filters",
+    "visibility.listing",
+    "visibility.parsing",
+    "streams.contract",
+    "streams.event",
+    "streams.position",
 )
 
 if not TYPE_CHECKING:

@@ -8,7 +8,7 @@ negative sequence) is raised at once.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from pydantic_core import from_json
 
@@ -28,7 +28,8 @@ from aion_store.model.ids import WorkflowId
 from aion_store.model.times import rfc3339
 from aion_store.projected import RecordedRow
 
-_EVENT_CLASSES = frozenset[type]({*EVENT_TYPES.values(), OtherEvent})
+_KINDS: Final[dict[type, str | None]] = {**{event: kind for kind, event in EVENT_TYPES.items()}, OtherEvent: None}
+"""The classes of events and their kinds; an engine's own event says itself."""
 _MAX_AT_CHARS = 64
 
 
@@ -72,7 +73,7 @@ def check_append(workflow_id: WorkflowId, events: Sequence[Event], expected_seq:
         raise TypeError(f"an append_id is a str, not {type(append_id).__name__}")
     batch = tuple(events)
     for event in batch:
-        if type(event) not in _EVENT_CLASSES:
+        if type(event) not in _KINDS:
             raise TypeError(f"append takes events of aion_store.model.events, not {type(event).__name__}")
     try:
         prepared, size_bytes = _prepare(workflow_id, batch, expected_seq, append_id)
@@ -128,17 +129,22 @@ def _prepare(
             raise InvalidAppendError(workflow_id, f"its event {envelope.seq} names workflow {envelope.workflow_id}")
         if envelope.seq != seq:
             raise InvalidAppendError(workflow_id, f"event {seq} has to come next, it has {envelope.seq}")
-    prepared = tuple([_prepare_event(workflow_id, event) for event in batch])
-    size_bytes = sum([len(event.body) for event in prepared])
+    prepared: list[PreparedEvent] = []
+    size_bytes = 0
+    for event in batch:
+        one = _prepare_event(workflow_id, event)
+        size_bytes += len(one.body)
+        prepared.append(one)
     if size_bytes > MAX_APPEND_BYTES:
         raise LimitExceededError("bytes per append", MAX_APPEND_BYTES, size_bytes)
-    return prepared, size_bytes
+    return tuple(prepared), size_bytes
 
 
 def _prepare_event(workflow_id: WorkflowId, event: Event) -> PreparedEvent:
-    seq = event.envelope.seq
+    seq, decoded_from = event.envelope.seq, event.body
+    at = rfc3339(event.envelope.recorded_at) if decoded_from is None else _recorded_at(event, decoded_from)
     try:
-        body = encode_event(event)
+        body = encode_event(event, at)
         if type(event) is OtherEvent and len(body) <= MAX_EVENT_BYTES:
             decode_event(body)  # its data has any shape: not all that can be written can be read
     except DecodeError as error:
@@ -147,11 +153,11 @@ def _prepare_event(workflow_id: WorkflowId, event: Event) -> PreparedEvent:
         raise InvalidAppendError(workflow_id, f"event {seq} can't be written as JSON ({error})") from error
     if len(body) > MAX_EVENT_BYTES:
         raise LimitExceededError("bytes per event", MAX_EVENT_BYTES, len(body))
-    return PreparedEvent(event.kind, seq, _recorded_at(event, body), body)
+    return PreparedEvent(_KINDS[type(event)] or event.kind, seq, at, body)
 
 
 def _recorded_at(event: Event, body: bytes) -> str:
-    """The text of recorded_at as the body has it; canonical text where that is longer than any time needs."""
+    """The text of recorded_at as decoded bytes have it; canonical text where that is longer than any time needs."""
     opening = b'{"type":"%b","data":{"envelope":{"seq":%d,"recorded_at":"' % (event.kind.encode(), event.envelope.seq)
     text = "\\"
     if body.startswith(opening):

@@ -6,15 +6,16 @@ before anything is written or asked.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from datetime import datetime
 
 from aion_store.errors import LimitExceededError
-from aion_store.limits import MAX_ARCHIVE_BYTES, MAX_ROUTES_PER_PUT
+from aion_store.limits import MAX_ARCHIVE_BYTES, MAX_HISTORIES_PER_READ, MAX_ROUTES_PER_PUT
 from aion_store.model.consistency import Consistency, ConsistencyToken
-from aion_store.model.ids import AnonymousTimer, NamedTimer, TimerId, WorkflowId, checked_name
+from aion_store.model.ids import AnonymousTimer, NamedTimer, RunId, TimerId, WorkflowId, checked_name
+from aion_store.model.moments import AsOf
 from aion_store.model.packages import PackageRecord, PackageRouteRecord
-from aion_store.model.timers import TimerEntry
+from aion_store.model.timers import TimerCancellation, TimerEntry
 from aion_store.model.times import in_utc
 from aion_store.model.workflow import WorkflowFilter
 
@@ -23,6 +24,22 @@ def check_workflow_id(value: object) -> None:
     """Raises TypeError for anything but a WorkflowId: ids are never bare text."""
     if type(value) is not WorkflowId:
         raise TypeError(f"a workflow is named by a WorkflowId, not {type(value).__name__}")
+
+
+def check_run_id(value: object) -> None:
+    """Raises TypeError for anything but a RunId or None, the latest run."""
+    if value is not None and type(value) is not RunId:
+        raise TypeError(f"a run is named by a RunId, not {type(value).__name__}")
+
+
+def checked_workflow_ids(values: Collection[WorkflowId]) -> list[WorkflowId]:
+    """The ids, each once, in order. Raises TypeError for one that is none, LimitExceededError for too many."""
+    wanted = list(dict.fromkeys(values))
+    for value in wanted:
+        check_workflow_id(value)
+    if len(wanted) > MAX_HISTORIES_PER_READ:
+        raise LimitExceededError("histories per read", MAX_HISTORIES_PER_READ, len(wanted))
+    return wanted
 
 
 def check_consistency(value: object) -> None:
@@ -57,11 +74,40 @@ def checked_timer(workflow_id: WorkflowId, timer_id: TimerId, fire_at: datetime)
     return TimerEntry(workflow_id, timer_id, checked_time(fire_at))
 
 
+def checked_cancellation(workflow_id: WorkflowId, timer_id: TimerId) -> TimerCancellation:
+    """The call that cancel_timer records. Raises TypeError."""
+    check_workflow_id(workflow_id)
+    check_timer_id(timer_id)
+    return TimerCancellation(workflow_id, timer_id)
+
+
+def check_token(value: object) -> None:
+    """Raises TypeError for anything but a token; its text has to be parsed first, which checks it."""
+    if not isinstance(value, ConsistencyToken):
+        raise TypeError(
+            f"wait_for takes a ConsistencyToken (ConsistencyToken.parse its text), not {type(value).__name__}"
+        )
+
+
 def checked_sequence(value: object) -> int:
     """A sequence to read from: any integer. Raises TypeError for a bool or anything else."""
     if type(value) is not int:
         raise TypeError(f"a sequence is an int, not {type(value).__name__}")
     return value
+
+
+def checked_page_place(value: object) -> int | None:
+    """The sequence that a page follows, None for the end it begins at. Raises TypeError for anything else."""
+    return None if value is None else checked_sequence(value)
+
+
+def checked_as_of(value: object) -> AsOf | None:
+    """The moment that a read is about, a time in UTC. Raises TypeError, or ValueError for a time without a zone."""
+    if value is None or type(value) is int:
+        return value
+    if not isinstance(value, datetime):
+        raise TypeError(f"as_of is a sequence or a datetime, not {type(value).__name__}")
+    return in_utc(value)
 
 
 def checked_limit(value: object) -> int | None:

@@ -15,12 +15,15 @@ from datetime import datetime
 from typing import Final, Protocol, final, runtime_checkable
 
 from aion_store.errors import StoreError
+from aion_store.inquiry import HistoryReads, VisibilityReads, WorkflowReads
 from aion_store.model.consistency import Consistency, ConsistencyToken, ReadConsistency
 from aion_store.model.events import Event
 from aion_store.model.ids import TimerId, WorkflowId
+from aion_store.model.moments import AsOf
 from aion_store.model.packages import PackageRecord, PackageRouteRecord
 from aion_store.model.timers import TimerEntry
 from aion_store.model.workflow import RunSummary, WorkflowFilter, WorkflowSummary
+from aion_store.streams.contract import EventStreams
 
 _MINT: Final = object()
 
@@ -68,11 +71,13 @@ class ReadableEventStore(Protocol):
         self,
         workflow_id: WorkflowId,
         *,
+        as_of: AsOf | None = None,
         consistency: ReadConsistency = Consistency.STRONG,
         timeout_s: float | None = None,
     ) -> list[Event]:
         """All events of the workflow, ascending from sequence 1 without gaps; empty for an unknown workflow.
 
+        With `as_of` those that the log held at that moment: just after a sequence, or at a time by the log's clock.
         Raises UndecodableEventError when one of them can't be decoded: a history is never returned with a hole.
         """
         ...
@@ -239,6 +244,16 @@ class WritableEventStore(Protocol):
         """
         ...
 
+    async def cancel_timer(
+        self, workflow_id: WorkflowId, timer_id: TimerId, *, timeout_s: float | None = None
+    ) -> ConsistencyToken:
+        """Disarm a timer durably, however it was armed; one that isn't armed and an unknown workflow are fine.
+
+        It takes back what armed the timer and no more: schedule_timer or TimerStarted arm it again. The last one in
+        the log wins, as with schedule_timer.
+        """
+        ...
+
 
 @runtime_checkable
 class PackageStore(Protocol):
@@ -283,5 +298,14 @@ class PackageStore(Protocol):
 
 
 @runtime_checkable
-class EventStore(ReadableEventStore, WritableEventStore, PackageStore, Protocol):
+class EventStore(
+    ReadableEventStore,
+    WritableEventStore,
+    PackageStore,
+    HistoryReads,
+    WorkflowReads,
+    VisibilityReads,
+    EventStreams,
+    Protocol,
+):
     """The whole contract. `open_store()` gives one for as long as its `async with` block runs."""

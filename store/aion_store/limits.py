@@ -20,6 +20,11 @@ MAX_APPEND_ID_CHARS: Final = 64
 MAX_QUEUED_APPENDS: Final = 10_000
 MAX_QUEUED_BYTES: Final = 64 * MIB
 MAX_ROUTES_PER_PUT: Final = 1_000
+MAX_HISTORIES_PER_READ: Final = 1_000
+MAX_LISTED_PER_PAGE: Final = 1_000
+MAX_REGISTERED_ATTRIBUTES: Final = 64
+MAX_PAGE_BYTES: Final = 8 * MIB
+"""Where a page of a streamed history ends, however few its events."""
 MAX_INTEGER: Final = 2**63 - 1
 """The largest integer the formats carry: Postgres bigint and every JSON reader with 64-bit integers hold it."""
 

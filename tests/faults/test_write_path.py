@@ -1,12 +1,10 @@
 """Real writers on a real broker that are killed, frozen and cut off: afterwards the log and every answer agree.
 
-The seed is printed; AION_FAULT_SEED repeats a run's choices. AION_FAULT_SECONDS is how long each test goes on, with a
-log of its own for every round; without it each does one short round.
+Every round has a log of its own.
 """
 
 from __future__ import annotations
 
-import os
 import random
 import secrets
 import signal
@@ -19,22 +17,15 @@ import pytest
 
 from tests.faults.kafka_proxy import ADD_PARTITIONS, END_TRANSACTION, INIT_PRODUCER_ID, PRODUCE, Blow, KafkaProxy
 from tests.faults.recorded_calls import ACKNOWLEDGED
+from tests.faults.rounds import LONG_S, rounds
 from tests.faults.write_scene import WriteScene
 from tests.kafka_node import KafkaNode
 
-LONG_S = float(os.environ.get("AION_FAULT_SECONDS", "0"))
 FAULTS_A_ROUND = 6 if LONG_S else 1
 EVERY_CUT = (Blow.CUT_BEFORE, Blow.CUT_AFTER, Blow.LATE)
 
 Fault = Callable[[WriteScene], None]
 RunFault = Callable[[Fault], None]
-
-
-@pytest.fixture(scope="module")
-def chance() -> random.Random:
-    seed = int(os.environ.get("AION_FAULT_SEED") or random.SystemRandom().randrange(2**32))
-    print(f"AION_FAULT_SEED={seed}")
-    return random.Random(seed)
 
 
 @pytest.fixture(scope="module")
@@ -57,11 +48,10 @@ def node(tmp_path_factory: pytest.TempPathFactory, proxy: KafkaProxy) -> Iterato
 def run(node: KafkaNode, proxy: KafkaProxy, chance: random.Random, tmp_path: Path) -> RunFault:
     """Runs a fault under load, as often as the time allows; after each round the log is checked."""
 
-    def rounds(fault: Fault) -> None:
-        until = time.monotonic() + LONG_S
+    def run_rounds(fault: Fault) -> None:
         total: Counter[str] = Counter()
         number = 0
-        while not number or time.monotonic() < until:
+        for number in rounds():
             scene = WriteScene(node, proxy, tmp_path / str(number), f"faults-{secrets.token_hex(4)}", chance)
             try:
                 scene.spawn()
@@ -71,11 +61,10 @@ def run(node: KafkaNode, proxy: KafkaProxy, chance: random.Random, tmp_path: Pat
                 total += scene.check()
             finally:
                 scene.close()
-            number += 1
         print(f"{fault.__name__}: {number} rounds of {FAULTS_A_ROUND}: {dict(total)}")
         assert total[ACKNOWLEDGED] > 0
 
-    return rounds
+    return run_rounds
 
 
 def broker_is_killed(scene: WriteScene) -> None:

@@ -27,7 +27,7 @@ RECOVERY_S = 90.0
 class WriterProcess:
     """A writing process and the record of its calls; `name` begins each of its append ids."""
 
-    def __init__(self, log: Log, record: Path, seed: int) -> None:
+    def __init__(self, log: Log, record: Path, seed: int, dsn: str | None) -> None:
         self.record, self.name = record, f"{seed}-"
         record.touch()
         topics = log.topics
@@ -40,6 +40,7 @@ class WriterProcess:
             seed=seed,
             workflows=WORKFLOWS,
             callers=CALLERS,
+            dsn=dsn,
         )
         self.errors = record.with_suffix(".err")
         with self.errors.open("wb") as errors:
@@ -79,8 +80,17 @@ class WriterProcess:
 class WriteScene:
     """One log on a shared broker, and the processes that write to it one after the other."""
 
-    def __init__(self, node: KafkaNode, proxy: KafkaProxy, directory: Path, prefix: str, chance: random.Random) -> None:
-        self.node, self.proxy, self.chance = node, proxy, chance
+    def __init__(
+        self,
+        node: KafkaNode,
+        proxy: KafkaProxy,
+        directory: Path,
+        prefix: str,
+        chance: random.Random,
+        dsn: str | None = None,
+    ) -> None:
+        """`dsn` names a database with the log's projected tables."""
+        self.node, self.proxy, self.chance, self.dsn = node, proxy, chance, dsn
         self.log = make_log(node.bootstrap_servers, prefix)
         self._directory = directory
         self.processes: list[WriterProcess] = []
@@ -94,7 +104,7 @@ class WriteScene:
     def start(self) -> WriterProcess:
         """Another writing process."""
         record = self._directory / f"calls-{len(self.processes)}.jsonl"
-        process = WriterProcess(self.log, record, self.chance.randrange(2**32))
+        process = WriterProcess(self.log, record, self.chance.randrange(2**32), self.dsn)
         self.processes.append(process)
         return process
 

@@ -28,6 +28,7 @@ from aion_store.errors import (
 )
 from aion_store.log.reader import TopicIdentity
 from aion_store.model.ids import WorkflowId
+from aion_store.postgres.heads import PostgresHeads
 from tests.faults.recorded_calls import ACKNOWLEDGED, CALL, CONFLICT, NOT_WRITTEN, UNKNOWN, Call
 from tests.producing import TablesFromLog, prepare
 
@@ -46,6 +47,8 @@ class Orders:
     seed: int
     workflows: int
     callers: int
+    dsn: str | None = None
+    """A Postgres with projected tables in the schema `aion`; without one, heads are looked up in the log itself."""
 
 
 class Record:
@@ -118,12 +121,16 @@ async def main(orders: Orders) -> int:
     client = {"bootstrap.servers": orders.bootstrap_servers}
     topics = LogTopics(TopicIdentity(*orders.events), TopicIdentity(*orders.packages))
     tables = TablesFromLog(client, topics, lag_s=0.3)
+    heads_kept = chance.choice((2 * orders.workflows, 1000))
+    if orders.dsn is not None:
+        tables, heads_kept = PostgresHeads(orders.dsn, "aion"), orders.workflows // 3
+        tables.open()
     settings = WriterSettings(
         transaction_timeout_s=10.0,
         commit_try_s=chance.choice((0.5, 2.0)),
         take_over_try_s=10.0,
         fenced_wait_s=2.0,
-        max_heads=chance.choice((2 * orders.workflows, 1000)),
+        max_heads=heads_kept,
         max_recent=chance.choice((2, 1000)),
     )
     stop, loop = asyncio.Event(), asyncio.get_running_loop()

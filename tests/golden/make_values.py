@@ -24,7 +24,7 @@ from aion_store.log.timer_record import encode_timer
 from aion_store.model.events import Event
 from aion_store.model.ids import AnonymousTimer, NamedTimer
 from aion_store.model.packages import PackageRecord
-from aion_store.model.timers import TimerEntry
+from aion_store.model.timers import TimerCancellation, TimerEntry
 
 PACKAGE = PackageRecord(workflow_type="order", content_hash="0f" * 32, archive=b"\x00\xffPK", deployed_at=START)
 
@@ -35,9 +35,11 @@ def events() -> list[Event]:
     return [*every_event(history), *engine_events(history)]
 
 
-def timers() -> list[TimerEntry]:
-    """The timers of the vectors, in order."""
-    return [TimerEntry(workflow(1), timer, START) for timer in (NamedTimer("dead line"), AnonymousTimer(7))]
+def timers() -> list[TimerEntry | TimerCancellation]:
+    """The timer calls of the vectors, in order."""
+    named = (NamedTimer("dead line"), AnonymousTimer(7))
+    scheduled = [TimerEntry(workflow(1), timer, START) for timer in named]
+    return [*scheduled, *(TimerCancellation(workflow(1), timer) for timer in named)]
 
 
 def changes() -> list[PackageChange]:

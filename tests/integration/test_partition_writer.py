@@ -222,7 +222,7 @@ def test_tables_of_an_older_state_do_not_mislead(log: Log) -> None:
             await writer.append(prepare(WorkflowId.random(), 0), TIMEOUT_S)
             log.tables.behind_at = 0
             with pytest.raises(UnavailableError, match="the writer needs"):
-                await writer.append(prepare(workflow_id, 0), 0.5)
+                await writer.append(prepare(workflow_id, 0), 3.0)
             log.tables.behind_at = None
             await writer.append(prepare(workflow_id, 3), TIMEOUT_S)
 
@@ -330,7 +330,7 @@ def test_timers_and_packages_go_through_their_own_partitions(log: Log) -> None:
 
     async def scenario() -> None:
         async with log.writer() as writer:
-            await writer.schedule_timer(entry, TIMEOUT_S)
+            await writer.call_timer(entry, TIMEOUT_S)
             await writer.append(prepare(entry.workflow_id, 0), TIMEOUT_S)
             await writer.change_packages(put, TIMEOUT_S)
             token = await writer.change_packages(PackageDeleted(workflow_type="w", content_hash="h"), TIMEOUT_S)

@@ -19,7 +19,9 @@ from aion_store import AppendBatch, Consistency, Event, WorkflowFilter, WriteTok
 from aion_store.conformance.events import HistoryBuilder, workflow
 from aion_store.errors import ConfigurationError, LogGapError, SchemaMismatchError
 from aion_store.log.record import Draft
+from aion_store.postgres.attribute_registry import AttributeRegistry
 from aion_store.postgres.generations import create_generation
+from aion_store.visibility.fields import AttributeType
 from tests.integration.test_projected_tables import write_histories
 from tests.projected_log import Projected, make_projected, running_worker
 from tests.servers import Servers
@@ -82,12 +84,19 @@ def test_a_rebuild_works_while_appends_and_reads_go_on(
         eventual = await store.read_history(histories[1].workflow_id, consistency=Consistency.EVENTUAL)
         assert len(eventual) > EVENTS // BATCH // 2
 
-    async def until(done: asyncio.Event, step: Callable[[KafkaEventStore], Awaitable[None]]) -> int:
+    async def beside(
+        begun: asyncio.Event,
+        rebuilding: asyncio.Event,
+        done: asyncio.Event,
+        step: Callable[[KafkaEventStore], Awaitable[None]],
+    ) -> int:
+        """Steps without pause; how many began while the tables were rebuilt."""
         steps = 0
         async with kafka_store(settings) as store:
-            while not done.is_set() or steps == 0:
+            while not done.is_set():
+                steps += rebuilding.is_set()
                 await step(store)
-                steps += 1
+                begun.set()
         return steps
 
     async def fill() -> None:
@@ -96,9 +105,16 @@ def test_a_rebuild_works_while_appends_and_reads_go_on(
                 await append(store)
 
     async def main() -> tuple[Rebuilt, int, int]:
-        done = asyncio.Event()
+        rebuilding, done = asyncio.Event(), asyncio.Event()
+        begun = [asyncio.Event(), asyncio.Event()]
         async with asyncio.TaskGroup() as tasks:
-            appending, reading = (tasks.create_task(until(done, step)) for step in (append, read))
+            appending, reading = (
+                tasks.create_task(beside(each, rebuilding, done, step))
+                for each, step in zip(begun, (append, read), strict=True)
+            )
+            for each in begun:  # a writer's first append takes its partitions over, which takes as long as a rebuild
+                await each.wait()
+            rebuilding.set()
             rebuilt = await rebuild_of(projected).run(lambda *_: None, resume=False)
             done.set()
         return rebuilt, appending.result(), reading.result()
@@ -160,6 +176,7 @@ def test_a_rebuilt_generation_is_like_a_migrated_one(projected: Projected) -> No
     union all select format('%%s %%s', relname, reloptions) from pg_class
     where relnamespace = to_regnamespace(%s) and relkind in ('r', 'p') order by 1
     """
+    asyncio.run(AttributeRegistry(projected.dsn, "aion").register("priority", AttributeType.INT, 30))
     before = projected.rows(describe, *["aion_g1"] * 5)
     rebuild(projected)
     assert projected.rows(describe, *["aion_g2"] * 5) == before

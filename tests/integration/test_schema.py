@@ -1,6 +1,6 @@
 """The tables: what a migration makes, what it refuses, and which index each hot query uses.
 
-`python -m tests.integration.test_schema` prints the description that tests/golden/schema-v1.txt holds; it needs
+`python -m tests.integration.test_schema` prints the description that tests/golden/schema-v2.txt holds; it needs
 AION_STORE_POSTGRES_DSN, a database whose schema `aion` was migrated.
 """
 
@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -17,11 +18,18 @@ import pytest
 from aion_store.errors import SchemaMismatchError
 from aion_store.log.reader import TopicIdentity
 from aion_store.model.ids import WorkflowId
+from aion_store.postgres.attribute_registry import AttributeRegistry, index_attributes
 from aion_store.postgres.log_identity import LogIdentity
-from aion_store.postgres.migrate import check_schema, migrate
-from aion_store.postgres.statements import query
+from aion_store.postgres.migrate import check_schema, migrate, migrations
+from aion_store.postgres.statements import query, query_with_parts
+from aion_store.postgres.visibility_sql import after, order_by, where
+from aion_store.visibility.cursors import Place
+from aion_store.visibility.fields import AttributeType
+from aion_store.visibility.filters import Order
+from aion_store.visibility.parsing import parse_filter
+from aion_store.visibility.resolving import resolve
 
-GOLDEN = Path(__file__).parents[1] / "golden" / "schema-v1.txt"
+GOLDEN = Path(__file__).parents[1] / "golden" / "schema-v2.txt"
 LOG = LogIdentity("cluster", TopicIdentity("t.events", "e" * 22, 2), TopicIdentity("t.packages", "p" * 22, 1))
 GENERATION = "aion_g1"
 WORKFLOWS = 4_000
@@ -92,7 +100,7 @@ def test_the_tables_of_another_log_are_refused_and_left_alone(other: LogIdentity
 def test_tables_of_a_newer_version_are_refused(database: str) -> None:
     run_migration(database)
     with psycopg.connect(database) as connection:
-        connection.execute("update aion.migrations set version = 99")
+        connection.execute("update aion.migrations set version = 99 where version = 1")
     for check in (migrate, check_schema):
         with pytest.raises(SchemaMismatchError, match="version 99"):
             asyncio.run(check(database, schema="aion", log=LOG))
@@ -109,6 +117,7 @@ def filled(servers: Any) -> Any:
         dsn = with_database(servers.postgres_dsn, name)
         try:
             run_migration(dsn)
+            register(dsn, TYPES)
             fill(dsn)
             yield dsn
         finally:
@@ -124,10 +133,19 @@ def fill(dsn: str) -> None:
             (WORKFLOWS,),
         )
         connection.execute(
-            "insert into workflows (partition, workflow_id, head, last_event_at, status, workflow_type, started_at)"
+            "insert into workflows (partition, workflow_id, head, last_event_at, status, workflow_type, started_at,"
+            " search_attributes)"
             " select w %% 2, lpad(to_hex(w), 32, '0')::uuid, 5, now(),"
             " case when w %% 50 = 0 then 'Running' else 'Completed' end, 'type' || w %% 100,"
-            " now() - make_interval(mins => w) from generate_series(1, %s) as w",
+            " now() - make_interval(mins => w), jsonb_build_object("
+            "'channel', jsonb_build_object('type', 'String', 'data', 'c' || w %% 400),"
+            " 'priority', jsonb_build_object('type', 'Int', 'data', w),"
+            " 'score', jsonb_build_object('type', 'Float', 'data', w / 2.0),"
+            " 'urgent', jsonb_build_object('type', 'Bool', 'data', w %% 200 = 0),"
+            " 'due', jsonb_build_object('type', 'Datetime', 'data',"
+            " to_char('2026-01-01'::date + w, 'YYYY-MM-DD') || 'T00:00:00Z'),"
+            " 'tags', jsonb_build_object('type', 'KeywordList', 'data', jsonb_build_array('k' || w %% 400, 'x')))"
+            " from generate_series(1, %s) as w",
             (WORKFLOWS,),
         )
         connection.execute(
@@ -138,6 +156,11 @@ def fill(dsn: str) -> None:
         connection.execute(
             "insert into runs select w %% 2, lpad(to_hex(w), 32, '0')::uuid, 1, lpad(to_hex(w), 32, 'a')::uuid, null,"
             " 'Running', now(), null from generate_series(1, %s) as w",
+            (WORKFLOWS,),
+        )
+        connection.execute(
+            "insert into timer_calls select w %% 2, lpad(to_hex(w), 32, '0')::uuid, w, now(), 'timer:named:t', now()"
+            " from generate_series(1, %s) as w",
             (WORKFLOWS,),
         )
         connection.execute(
@@ -162,6 +185,46 @@ HOT: dict[str, tuple[str, dict[str, Any], str]] = {
         {"partition": 1, "workflow_id": ONE, "from_seq": 2, "count": 2},
         "events_p1_pkey",
     ),
+    "a page of history": (
+        "select_history_page",
+        {"partition": 1, "workflow_id": ONE, "after": 2, "page_size": 2},
+        "events_p1_pkey",
+    ),
+    "a page back": (
+        "select_history_back",
+        {"partition": 1, "workflow_id": ONE, "before": None, "page_size": 2},
+        "Index Scan Backward using events_p1_pkey",
+    ),
+    "a stretch": (
+        "select_history_stretch",
+        {"partition": 1, "workflow_id": ONE, "from_seq": 2, "to_seq": 4, "page_size": 2, "page_bytes": 99},
+        "events_p1_pkey",
+    ),
+    "a run": ("select_run_events", {"partition": 1, "workflow_id": ONE, "run_id": None}, "(seq >= (InitPlan"),
+    "histories": ("select_histories", {"partitions": [1], "workflow_ids": [ONE]}, "events_p1_pkey"),
+    "the past": (
+        "select_history_as_of",
+        {"partition": 1, "workflow_id": ONE, "as_of_seq": None, "as_of_time": "now"},
+        "events_p1_pkey",
+    ),
+    "head": ("select_head", {"partition": 1, "workflow_id": ONE}, "workflows_by_id"),
+    "description": ("select_description", {"partition": 1, "workflow_id": ONE}, "children_by_child"),
+    "its children": ("select_children", {"workflow_id": ONE}, "children_by_parent"),
+    "their status": ("select_children", {"workflow_id": ONE}, "workflows_by_id"),
+    "paused": ("select_paused_ids", {"partitions": None}, "workflows_paused"),
+    "pending timers": ("select_pending_timers", {"partition": 1, "workflow_id": ONE}, "timers_pkey"),
+    "timer calls": (
+        "select_timer_calls_as_of",
+        {"partition": 1, "workflow_id": ONE, "as_of_time": None},
+        "timer_calls_pkey",
+    ),
+    "next timers": ("select_due_timers", {**DUE, "as_of": "infinity", "partitions": None}, "timers_due"),
+    "stream": (
+        "select_stream_page",
+        {"partition": 1, "workflow_id": ONE, "from_seq": 2, "count": 2},
+        "events_p1_pkey",
+    ),
+    "type": ("select_last_started", {"partition": 1, "workflow_id": ONE, "seq": 4}, "events_p1_pkey"),
     "runs": ("select_runs", {"partition": 1, "workflow_id": ONE}, "runs_pkey"),
     "ids": ("select_workflow_ids", PAGE, "workflows_by_id"),
     "active": ("select_active_ids", PAGE, "workflows_active"),
@@ -171,6 +234,98 @@ HOT: dict[str, tuple[str, dict[str, Any], str]] = {
     "children": ("select_summaries", {**EVERY, "parent": ONE}, "children_by_parent"),
     "children's own rows": ("select_summaries", {**EVERY, "parent": ONE}, "workflows_by_id"),
 }
+
+
+TYPES = {
+    "channel": AttributeType.STRING,
+    "priority": AttributeType.INT,
+    "score": AttributeType.FLOAT,
+    "urgent": AttributeType.BOOL,
+    "due": AttributeType.DATETIME,
+    "tags": AttributeType.KEYWORD_LIST,
+}
+LISTED = {
+    "the newest": ("", Order(), "Index Scan Backward using workflows_by_start"),
+    "the oldest": ("", Order(descending=False), "Index Scan using workflows_by_start"),
+    "by id": ("", Order("WorkflowId"), "workflows_by_id"),
+    "a type": ("WorkflowType = 'type7'", Order(), "Index Scan Backward using workflows_by_type"),
+    "a status": ("Status = 'Failed'", Order(), "Index Scan Backward using workflows_by_status"),
+    "some ids": (f"WorkflowId IN ('{WorkflowId(int=7)}', '{WorkflowId(int=8)}')", Order(), "workflows_by_id"),
+    "a text": ("channel = 'c7'", Order(), "workflows_attribute_"),
+    "a prefix": ("channel LIKE 'c77%'", Order("WorkflowId"), "workflows_attribute_"),
+    "a range of numbers": ("priority BETWEEN 10 AND 12", Order("WorkflowId"), "workflows_attribute_"),
+    "a decimal": ("score = 7.5", Order(), "workflows_attribute_"),
+    "a truth": ("urgent = TRUE", Order(), "workflows_attribute_"),
+    "a day": ("due < '2026-01-02'", Order("WorkflowId"), "workflows_attribute_"),
+    "a keyword": ("tags = 'k7'", Order("WorkflowId"), "workflows_attribute_"),
+    "beside an indexed one": ("note = 'n' AND channel = 'c7'", Order(), "workflows_attribute_"),
+}
+
+
+@pytest.mark.parametrize(("text", "order", "index"), LISTED.values(), ids=LISTED)
+def test_every_common_list_uses_an_index(filled: str, text: str, order: Order, index: str) -> None:
+    matching = where(resolve(parse_filter(text).filter, TYPES))
+    end = Place(datetime(2100, 1, 1, tzinfo=UTC), WorkflowId(int=2**128 - 1))
+    place = after(end if order.descending else Place(datetime(2000, 1, 1, tzinfo=UTC), WorkflowId(int=0)), order)
+    parts = {"where": matching.text, "after": place.text, "order": order_by(order)}
+    statement = query_with_parts("select_listing", GENERATION, parts)
+    parameters = {**matching.parameters, **place.parameters, "page_size": 20}
+    with psycopg.connect(filled, options="-c plan_cache_mode=force_custom_plan") as connection:
+        plan = connection.execute(b"explain " + statement, parameters).fetchall()
+    text = "\n".join(str(line[0]) for line in plan)
+    assert index in text, text
+
+
+def test_an_index_that_was_left_half_made_is_made_anew_and_new_tables_get_all(filled: str) -> None:
+    with psycopg.connect(filled, autocommit=True) as connection:
+        [(index,)] = connection.execute(
+            "select indexname from pg_indexes where schemaname = %s and indexdef like '%%priority%%'", [GENERATION]
+        ).fetchall()
+        connection.execute(
+            "update pg_index set indisvalid = false where indexrelid = %s::regclass", [f"{GENERATION}.{index}"]
+        )
+    register(filled, {"priority": AttributeType.INT})
+
+    async def index_again() -> None:
+        async with await psycopg.AsyncConnection.connect(filled, autocommit=True) as connection:
+            await connection.execute(f"drop index {GENERATION}.{index}".encode())
+            await index_attributes(connection, "aion", GENERATION)
+
+    with psycopg.connect(filled) as connection:
+        valid = "select indisvalid from pg_index where indexrelid = %s::regclass"
+        assert connection.execute(valid.encode(), [f"{GENERATION}.{index}"]).fetchall() == [(True,)]
+    asyncio.run(index_again())
+    with psycopg.connect(filled) as connection:
+        assert connection.execute(valid.encode(), [f"{GENERATION}.{index}"]).fetchall() == [(True,)]
+
+
+def register(dsn: str, types: dict[str, AttributeType]) -> None:
+    """Register search attributes as a store does."""
+
+    async def every() -> None:
+        registry = AttributeRegistry(dsn, "aion")
+        for name, of in types.items():
+            await registry.register(name, of, 30)
+
+    asyncio.run(every())
+
+
+def test_tables_of_version_1_are_counted_when_they_are_migrated(database: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    with monkeypatch.context() as patched:
+        patched.setattr("aion_store.postgres.migrate.migrations", lambda: migrations()[:1])
+        run_migration(database)
+    with psycopg.connect(database, options=f"-c search_path={GENERATION}") as connection:
+        connection.execute(
+            "insert into workflows (partition, workflow_id, head, last_event_at, status, workflow_type)"
+            " select w % 2, lpad(to_hex(w), 32, '0')::uuid, 1, now(),"
+            " case when w % 3 = 0 then 'Running' else 'Failed' end, case when w > 2 then 'order' end"
+            " from generate_series(1, 9) as w"
+        )
+    run_migration(database)
+    with psycopg.connect(database, options=f"-c search_path={GENERATION}") as connection:
+        counts = connection.execute("select * from workflow_counts order by 1, 2, 3").fetchall()
+    wanted = [(0, "Failed", 2), (0, "Running", 1), (1, "Failed", 2), (1, "Running", 2)]
+    assert counts == [(partition, "order", status, count) for partition, status, count in wanted]
 
 
 @pytest.mark.parametrize(("name", "parameters", "index"), HOT.values(), ids=HOT)

@@ -148,12 +148,16 @@ def test_what_no_workflow_owns_is_compared_as_well(projected: Projected) -> None
         connection.execute("delete from package_routes")
         connection.execute("delete from rejected_records where log = 'packages'")
         connection.execute("update rejected_records set reason = '' where log = 'events'")
+        connection.execute("update workflow_counts set workflows = workflows + 1")
+        connection.execute("delete from timer_calls")
         connection.execute("update checkpoints set chain = sha256('') where log = 'events' and partition = 1")
     assert verify(projected).places == {
         ("packages", "sha256(archive)"),
         ("package_routes", None),
         ("rejected_records", None),
         ("rejected_records", "reason"),
+        ("workflow_counts", "workflows"),
+        ("timer_calls", None),
         ("checkpoints", "chain"),
     }
 

@@ -11,9 +11,12 @@ from hypothesis import strategies as st
 
 from aion_store.append_rules import check_append
 from aion_store.conformance.events import HistoryBuilder, workflow
+from aion_store.conformance.samples import every_event
 from aion_store.log.codec import DecodeError, decode_event, encode_event
+from aion_store.log.encoding import encode_built
 from aion_store.model.events import EVENT_TYPES, Event, SignalReceived
 from aion_store.model.payload import Payload
+from aion_store.model.times import rfc3339
 from tests.property.strategies import contract_events, events, json_values, other_events, payloads
 
 
@@ -36,6 +39,21 @@ def assert_round_trip(event: Event) -> None:
 @given(data=st.data())
 def test_every_kind_survives_the_way_through_bytes(kind: str, data: st.DataObject) -> None:
     assert_round_trip(data.draw(contract_events(EVENT_TYPES[kind])))
+
+
+@pytest.mark.parametrize("kind", EVENT_TYPES)
+@settings(max_examples=max(settings().max_examples // 4, 10))
+@given(data=st.data())
+def test_what_is_put_together_here_is_what_pydantic_writes(kind: str, data: st.DataObject) -> None:
+    event = data.draw(contract_events(EVENT_TYPES[kind]))
+    built = encode_built(event, rfc3339(event.envelope.recorded_at))
+    assert built is None or built == f'{{"type":"{kind}","data":{event.model_dump_json()}}}'.encode()
+
+
+def test_the_kinds_that_are_left_to_pydantic() -> None:
+    left = {"WorkflowFailed", "WorkflowReopened", "SearchAttributesUpdated", "ActivityFailed", "ChildWorkflowFailed"}
+    built = {event.kind for event in every_event(HistoryBuilder(workflow(1))) if encode_built(event, "") is not None}
+    assert built == EVENT_TYPES.keys() - left - {"ScheduleCreated", "ScheduleUpdated"}
 
 
 @given(other_events())

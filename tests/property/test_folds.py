@@ -22,7 +22,8 @@ from aion_projectors.workflow_rows import WorkflowRows, fold_appends
 from aion_store.log.codec import encode_event
 from aion_store.log.record import TIMER, LogRecord
 from aion_store.log.timer_record import encode_timer
-from aion_store.memory.timers import armed_timers
+from aion_store.model.armed_timers import armed_timers
+from aion_store.model.description import pending_activities
 from aion_store.model.events import (
     ActivityCancelled,
     ActivityCompleted,
@@ -51,7 +52,7 @@ from aion_store.model.events import (
 from aion_store.model.ids import ActivityId, NamedTimer, RunId, WorkflowId
 from aion_store.model.payload import ActivityError, Payload, WorkflowError
 from aion_store.model.search_attributes import IntAttribute
-from aion_store.model.timers import TimerEntry
+from aion_store.model.timers import TimerCancellation, TimerEntry
 from aion_store.model.times import rfc3339
 from aion_store.model.workflow import runs_of, status_of, summarize
 
@@ -60,6 +61,8 @@ KEY = WorkflowKey(0, WORKFLOW.bytes)
 START = datetime(2026, 1, 1, tzinfo=UTC)
 PAYLOAD = Payload(data=b"{}")
 UNDECODABLE = "undecodable"
+TIMER_CALLS = (TimerEntry, TimerCancellation)
+TimerCall = TimerEntry | TimerCancellation
 
 activity_ids = st.integers(0, 2).map(ActivityId)
 timer_ids = st.sampled_from(["a", "b"]).map(NamedTimer)
@@ -107,6 +110,7 @@ makers = st.one_of(
     timer_ids.map(lambda i: lambda e: TimerFired(envelope=e, timer_id=i)),
     timer_ids.map(lambda i: lambda e: TimerCancelled(envelope=e, timer_id=i)),
     st.builds(lambda i, at: TimerEntry(WORKFLOW, i, at), timer_ids, due),
+    timer_ids.map(lambda i: TimerCancellation(WORKFLOW, i)),
     st.integers(1, 2).map(
         lambda n: (
             lambda e: ChildWorkflowStarted(
@@ -187,11 +191,11 @@ def _put(table: dict[Any, Any], name: Any, row: Any) -> None:
         table[name] = row
 
 
-def recorded_of(made: Iterable[Any]) -> list[Event | TimerEntry]:
-    recorded: list[Event | TimerEntry] = []
+def recorded_of(made: Iterable[Any]) -> list[Event | TimerCall]:
+    recorded: list[Event | TimerCall] = []
     seq = 0
     for maker in made:
-        if isinstance(maker, TimerEntry):
+        if isinstance(maker, TIMER_CALLS):
             recorded.append(maker)
             continue
         seq += 1
@@ -200,8 +204,8 @@ def recorded_of(made: Iterable[Any]) -> list[Event | TimerEntry]:
     return recorded
 
 
-def record_of(entry: Event | TimerEntry, ordinal: int) -> LogRecord:
-    if isinstance(entry, TimerEntry):
+def record_of(entry: Event | TimerCall, ordinal: int) -> LogRecord:
+    if isinstance(entry, TIMER_CALLS):
         body, kind, seq, at = encode_timer(entry), TIMER, None, None
     else:
         body, kind, seq = encode_event(entry), entry.kind, entry.seq
@@ -230,7 +234,7 @@ def project(records: Sequence[LogRecord], cut_at: Iterable[int]) -> Tables:
 @given(histories, cuts)
 def test_folds_over_any_cuts_give_what_the_model_defines(made: list[Any], cut_at: list[int]) -> None:
     recorded = recorded_of(made)
-    events = [entry for entry in recorded if not isinstance(entry, TimerEntry)]
+    events = [entry for entry in recorded if not isinstance(entry, TIMER_CALLS)]
     tables = project([record_of(entry, n) for n, entry in enumerate(recorded, 1)], cut_at)
     armed = {i: t.fire_at for i, t in tables.timers.items() if t.fire_at is not None}
     assert armed == {str(i): at for i, at in armed_timers(recorded).items()}
@@ -260,6 +264,11 @@ def test_folds_over_any_cuts_give_what_the_model_defines(made: list[Any], cut_at
         if isinstance(event, SearchAttributesUpdated):
             attributes |= {name: value.model_dump(mode="json") for name, value in event.attributes.items()}
     assert tables.attributes == attributes
+    pending = sorted((row.scheduled_seq, number, *row) for number, row in tables.activities.items())
+    assert [each[1:] for each in pending] == [
+        (each.activity_id, each.activity_type, each.scheduled_seq, each.state, each.attempt)
+        for each in pending_activities(events)
+    ]
 
 
 @settings(max_examples=200, deadline=None)
@@ -278,7 +287,7 @@ def test_cuts_change_nothing_even_with_undecodable_events(
 
 @given(histories, st.integers(0, 30))
 def test_an_undecodable_event_stops_the_summary_and_not_the_head(made: list[Any], broken: int) -> None:
-    recorded = [entry for entry in recorded_of(made) if not isinstance(entry, TimerEntry)]
+    recorded = [entry for entry in recorded_of(made) if not isinstance(entry, TIMER_CALLS)]
     records = [record_of(entry, n) for n, entry in enumerate(recorded, 1)]
     needed = [n for n, record in enumerate(records) if record.kind not in {"SignalReceived", "x.engine.Thing"}]
     if not needed:

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aion_store.memory.timers import armed_timers
+from aion_store.model.armed_timers import armed_timers
 from aion_store.model.events import Event, EventEnvelope, OtherEvent, TimerStarted, WorkflowFailed, WorkflowStarted
 from aion_store.model.ids import NamedTimer, WorkflowId
 from aion_store.model.timers import TimerEntry

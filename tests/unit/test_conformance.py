@@ -14,11 +14,14 @@ from aion_store.contract import EventStore, WriteToken
 from aion_store.errors import StoreError
 from aion_store.memory import MemoryStore
 from aion_store.model.consistency import ConsistencyToken
+from aion_store.model.description import WorkflowDescription
 from aion_store.model.events import Event
-from aion_store.model.ids import TimerId, WorkflowId
+from aion_store.model.ids import RunId, TimerId, WorkflowId
 from aion_store.model.packages import PackageRecord
 from aion_store.model.timers import TimerEntry
 from aion_store.model.workflow import WorkflowSummary
+from aion_store.visibility.filters import Filter
+from aion_store.visibility.listing import WorkflowPage
 
 
 class ForgetsTheOrder(MemoryStore):
@@ -100,6 +103,56 @@ class ListsBackwards(MemoryStore):
         return (await super().list_workflow_ids(**options))[::-1]
 
 
+class ReadsTheNextRunToo(MemoryStore):
+    async def read_run(self, workflow_id: WorkflowId, run_id: RunId | None = None, **options: Any) -> list[Event]:
+        run = await super().read_run(workflow_id, run_id, **options)
+        return await super().read_history_from(workflow_id, run[0].seq, **options) if run else []
+
+
+class PagesOneWayOnly(MemoryStore):
+    async def read_history_page(self, *arguments: Any, reverse: bool = False, **options: Any) -> list[Event]:
+        return await super().read_history_page(*arguments, **options)
+
+
+class TravelsByTheCallersClock(MemoryStore):
+    async def read_history(self, workflow_id: WorkflowId, **options: Any) -> list[Event]:
+        as_of = options.pop("as_of", None)
+        if not isinstance(as_of, datetime):
+            return await super().read_history(workflow_id, as_of=as_of, **options)
+        return [each for each in await super().read_history(workflow_id) if each.envelope.recorded_at <= as_of]
+
+
+class DescribesThePresent(MemoryStore):
+    async def describe(self, workflow_id: WorkflowId, **options: Any) -> WorkflowDescription | None:
+        return await super().describe(workflow_id)
+
+
+class ForgetsCancellations(MemoryStore):
+    async def cancel_timer(self, workflow_id: WorkflowId, timer_id: TimerId, **options: Any) -> ConsistencyToken:
+        return await super().put_package_route("order", "bb")
+
+
+class ListsByTwoValuedLogic(MemoryStore):
+    async def list(self, filter: Filter | str | None = None, **options: Any) -> WorkflowPage:  # noqa: A002
+        page = await super().list(filter, **options)
+        if not isinstance(filter, str) or not filter.startswith("NOT channel"):
+            return page
+        found = {each.summary.workflow_id for each in (await super().list("channel = 'Internet'")).workflows}
+        rest = [each for each in (await super().list(**options)).workflows if each.summary.workflow_id not in found]
+        return WorkflowPage(tuple(rest), page.cursor)
+
+
+class PagesByOffset(MemoryStore):
+    async def list(self, *arguments: Any, **options: Any) -> WorkflowPage:
+        page = await super().list(*arguments, **options)
+        return WorkflowPage(page.workflows[1:] if options.get("cursor") else page.workflows, page.cursor)
+
+
+class CountsOnlyStarts(MemoryStore):
+    async def count_by(self, *arguments: Any, **options: Any) -> dict[str, int]:
+        return {"Running": 8} if arguments == ("Status",) else await super().count_by(*arguments, **options)
+
+
 @pytest.mark.parametrize(
     ("store", "numbers"),
     [
@@ -113,6 +166,14 @@ class ListsBackwards(MemoryStore):
         (NeverDeletes, {25, 35}),
         (PointsNoRoute, {23}),
         (ListsBackwards, {14, 39}),
+        (ReadsTheNextRunToo, {77}),
+        (PagesOneWayOnly, {76}),
+        (TravelsByTheCallersClock, {85}),
+        (DescribesThePresent, {86}),
+        (ForgetsCancellations, {84, 86}),
+        (ListsByTwoValuedLogic, {88}),
+        (PagesByOffset, {90, 91}),
+        (CountsOnlyStarts, {93}),
     ],
 )
 def test_a_store_that_breaks_a_rule_fails_its_scenario(store: type[EventStore], numbers: set[int]) -> None:

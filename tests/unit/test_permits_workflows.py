@@ -23,7 +23,7 @@ from aion_store import (
     WorkflowStatus,
 )
 from aion_store.limits import APPEND_ID_PATTERN
-from aion_store.memory.timers import armed_timers
+from aion_store.model.armed_timers import armed_timers
 from aion_store.model.workflow import run_chain, runs_of, summarize
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "examples" / "permits"))

@@ -1,1 +1,8 @@
 """Pure folds, one kind of row each: (row or None, fact) → row or None. `aion_store.model` defines what they give."""
+
+from __future__ import annotations
+
+from typing import Final
+
+VERSION: Final = 1
+"""Raised whenever a fold gives other rows for the same events; exports and golden outputs carry it."""

@@ -14,13 +14,15 @@ class Timer(NamedTuple):
     fire_at: datetime | None
 
 
-def fold_timer(timer: Timer | None, fact: TimerArmed | TimerDisarmed) -> Timer:
+def fold_timer(timer: Timer | None, fact: TimerArmed | TimerDisarmed) -> Timer | None:
     """The timer after a fact about it. None: nothing is known of it."""
     match fact:
         case TimerArmed(fire_at=fire_at, scheduled=scheduled):
             if scheduled and timer is not None and timer.fire_at is None:
                 return timer
             return Timer(fire_at)
+        case TimerDisarmed(called=True):
+            return None if timer is None or timer.fire_at is not None else timer  # what fired before stays remembered
         case TimerDisarmed():
             return Timer(None)
 

@@ -1,9 +1,19 @@
--- Removes every row of one workflow; what was noted of its records that no table took goes as well.
+-- Removes every row of one workflow and counts it no more; what was noted of its records that no table took goes as well.
 -- Parameters: partition, workflow_id; offsets: those of all its records. Indexes: the tables' primary keys,
--- children_by_parent.
+-- workflow_counts' among them, and children_by_parent.
 with
     events as (delete from {generation}.events where partition = %(partition)s and workflow_id = %(workflow_id)s),
-    workflows as (delete from {generation}.workflows where partition = %(partition)s and workflow_id = %(workflow_id)s),
+    workflows as (
+        delete from {generation}.workflows where partition = %(partition)s and workflow_id = %(workflow_id)s
+        returning workflow_type, status
+    ),
+    counts as (
+        update {generation}.workflow_counts as c set workflows = c.workflows - 1 from workflows as w
+        where c.partition = %(partition)s and c.workflow_type = w.workflow_type and c.status = w.status
+    ),
+    timer_calls as (
+        delete from {generation}.timer_calls where partition = %(partition)s and workflow_id = %(workflow_id)s
+    ),
     runs as (delete from {generation}.runs where partition = %(partition)s and workflow_id = %(workflow_id)s),
     activities as (
         delete from {generation}.activities where partition = %(partition)s and workflow_id = %(workflow_id)s

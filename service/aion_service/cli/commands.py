@@ -8,11 +8,14 @@ from typing import Annotated
 
 import typer
 
-from aion_service.backends import projector_settings
-from aion_service.cli import operations
+from aion_service.backends import DEFAULT_TARGET, projector_settings
+from aion_service.cli import export as export_command
+from aion_service.cli import importing, operations
+from aion_service.cli import tail as tail_command
 from aion_service.cli import up as up_command
 from aion_service.cli.running import report, run
 from aion_service.settings import Settings
+from aion_service.transfer.export import Format
 from aion_store.errors import ConfigurationError
 
 app = typer.Typer(
@@ -43,6 +46,45 @@ def projector() -> None:
     except ConfigurationError as error:
         raise typer.Exit(report(error)) from error
     raise typer.Exit(worker.run(settings))
+
+
+StoreOption = Annotated[str, typer.Option("--store", help="The store: embedded:DIRECTORY or kafka://host:port.")]
+FromOption = Annotated[str, typer.Option("--from", help="beginning, end, a time, or a position that was printed.")]
+
+
+@app.command()
+def tail(
+    store: StoreOption = DEFAULT_TARGET,
+    start: FromOption = "end",
+    kind: Annotated[list[str] | None, typer.Option(help="Only events of this kind; may be given again.")] = None,
+    workflow_type: Annotated[
+        list[str] | None, typer.Option(help="Only events of workflows of this type; may be given again.")
+    ] = None,
+    workflow: Annotated[str | None, typer.Option(help="Only events of the workflow with this id.")] = None,
+) -> None:
+    """Print committed events as lines of JSON as they come, until Ctrl-C."""
+    raise typer.Exit(run(tail_command.tail(store, start, kind or [], workflow_type or [], workflow)))
+
+
+@app.command()
+def export(
+    directory: Annotated[Path, typer.Argument(help="A new directory, or that of an export to go on with.")],
+    store: StoreOption = DEFAULT_TARGET,
+    start: FromOption = "beginning",
+    until: Annotated[str, typer.Option(help="end (as of now), a time, or a position.")] = "end",
+    file_format: Annotated[Format, typer.Option("--format", help="What the files are.")] = "ndjson",
+) -> None:
+    """Write the log's events to files; the same call again goes on where the last one came to."""
+    raise typer.Exit(run(export_command.export_to(directory, store, start, until, file_format)))
+
+
+@app.command("import")
+def import_(
+    files: Annotated[list[Path], typer.Argument(help="Directories of ndjson exports, or files of events as JSON.")],
+    store: StoreOption = DEFAULT_TARGET,
+) -> None:
+    """Append the events of files, each append once however often it is imported."""
+    raise typer.Exit(run(importing.import_from(files, store)))
 
 
 @app.command()

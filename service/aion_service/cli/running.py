@@ -33,6 +33,11 @@ def _first(group: ExceptionGroup[StoreError]) -> StoreError:
     return error if isinstance(error, StoreError) else _first(error)
 
 
+def say(sentence: str) -> None:
+    """Tell the person at the terminal, beside the data on stdout."""
+    sys.stderr.write(f"{sentence}\n")
+
+
 def report(error: BaseException) -> int:
     """Say what happened and what to do, in one paragraph; returns the exit code."""
     sys.stderr.write(f"aion-store: {error}\n")

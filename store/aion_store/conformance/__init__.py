@@ -22,7 +22,9 @@ from __future__ import annotations
 
 from aion_store.conformance import (
     appends,
+    descriptions,
     freshness,
+    history_parts,
     limits,
     listing,
     packages,
@@ -31,10 +33,13 @@ from aion_store.conformance import (
     refusals,
     repeats,
     runs,
+    streams,
     summaries,
     survival,
+    time_travel,
     timer_paging,
     timers,
+    visibility,
 )
 from aion_store.conformance.scenario import Factory, Scenario, collect, run_scenario
 
@@ -43,7 +48,9 @@ __all__ = ["SCENARIOS", "Factory", "Scenario", "run_scenario"]
 SCENARIOS: tuple[Scenario, ...] = collect(
     (
         appends,
+        descriptions,
         freshness,
+        history_parts,
         limits,
         listing,
         packages,
@@ -52,10 +59,13 @@ SCENARIOS: tuple[Scenario, ...] = collect(
         refusals,
         repeats,
         runs,
+        streams,
         summaries,
         survival,
+        time_travel,
         timer_paging,
         timers,
+        visibility,
     )
 )
 """Every scenario, by number."""

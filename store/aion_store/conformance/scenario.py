@@ -15,7 +15,7 @@ from aion_store.contract import EventStore
 Factory: TypeAlias = Callable[[], AbstractAsyncContextManager[EventStore]]
 """Gives a store that nothing was ever written to: for a store on servers, with topics and tables of its own."""
 
-_NAME = re.compile(r"s(\d\d)_\w+", re.ASCII)
+_NAME = re.compile(r"s(\d+)_\w+", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +42,7 @@ async def run_scenario(scenario: Scenario, factory: Factory) -> None:
 
 
 def collect(modules: Iterable[ModuleType]) -> tuple[Scenario, ...]:
-    """The scenarios of these modules by number: their functions named s, two digits, underscore, sentence."""
+    """The scenarios of these modules by number: their functions named s, a number, underscore, sentence."""
     found = [
         Scenario(int(match[1]), name, function)
         for module in modules

@@ -11,7 +11,9 @@ from typing import Any, cast
 from pydantic import ValidationError
 from pydantic_core import SchemaValidator, core_schema, from_json, to_json
 
+from aion_store.log.encoding import encode_built
 from aion_store.model.events import ENGINE_KIND, EVENT_TYPES, Event, OtherEvent, RecordedEvent, keep_body
+from aion_store.model.times import rfc3339
 
 
 class DecodeError(ValueError):
@@ -32,13 +34,19 @@ _VALIDATORS = {kind: _validator(kind, event) for kind, event in EVENT_TYPES.item
 _OPENINGS = {kind: b'{"type":"' + kind.encode() + b'","data":' for kind in EVENT_TYPES}
 
 
-def encode_event(event: Event) -> bytes:
-    """The event's stored form: the bytes it was decoded from, else compact JSON.
+def encode_event(event: Event, at: str | None = None) -> bytes:
+    """The event's stored form: the bytes it was decoded from, else compact JSON; `at` saves writing recorded_at again.
 
     Raises ValueError for one that JSON can't hold: text with lone surrogates, a field changed behind its validation.
     """
     if (body := event.body) is not None:
         return body
+    try:
+        built = encode_built(event, at or rfc3339(event.envelope.recorded_at))
+    except (TypeError, AttributeError, KeyError) as error:
+        raise ValueError(f"a field was changed behind its validation: {error}") from error
+    if built is not None:
+        return built
     if isinstance(event, OtherEvent):
         form: dict[str, Any] = {"type": event.event_kind}
         if event.ignorable:

@@ -90,7 +90,8 @@ def cluster_id(settings: ClientSettings, timeout_s: float) -> str:
         raise kafka_unavailable(error) from error
 
 
-def _consumer(settings: ClientSettings, isolation: str) -> Consumer:
+def open_consumer(settings: ClientSettings, isolation: str, more: ClientSettings | None = None) -> Consumer:
+    """A client that reads whatever it is assigned and keeps nothing in Kafka; `more` changes its own settings."""
     return Consumer(
         {
             **settings,
@@ -106,6 +107,7 @@ def _consumer(settings: ClientSettings, isolation: str) -> Consumer:
             "fetch.max.bytes": 2 * FETCH_MAX_BYTES,
             "receive.message.max.bytes": 2 * FETCH_MAX_BYTES + 1024,
             "log_level": 0,
+            **(more or {}),
         }
     )
 
@@ -123,14 +125,25 @@ class EndOfLog:
 
         Raises UnavailableError when Kafka doesn't answer within `timeout_s` seconds.
         """
+        return self._ask([TopicPartition(topic, partition, _LATEST) for partition in partitions], timeout_s)
+
+    def offsets_since(self, topic: str, partitions: Collection[int], since_ms: int, timeout_s: float) -> dict[int, int]:
+        """The offset of the first record that the log took at or after a time (ms since 1970), of each partition.
+
+        Where there is none yet it is the partition's end at a moment after this call began. Raises as above.
+        """
+        ends = self.high_watermarks(topic, partitions, timeout_s)
+        found = self._ask([TopicPartition(topic, partition, since_ms) for partition in partitions], timeout_s)
+        return {each: offset if 0 <= offset < ends[each] else ends[each] for each, offset in found.items()}
+
+    def _ask(self, wanted: list[TopicPartition], timeout_s: float) -> dict[int, int]:
         deadline = time.monotonic() + timeout_s
-        wanted = [TopicPartition(topic, partition, _LATEST) for partition in partitions]
         with self._lock:
             while True:
                 remaining = max(0.05, deadline - time.monotonic())
                 try:
                     if self._client is None:
-                        self._client = _consumer(self._settings, "read_uncommitted")
+                        self._client = open_consumer(self._settings, "read_uncommitted")
                     found = self._client.offsets_for_times(wanted, timeout=min(_REQUEST_S, remaining))
                     return _offsets(found)
                 except KafkaException as error:
@@ -159,7 +172,7 @@ class OffsetBounds(NamedTuple):
 
 def offset_bounds(settings: ClientSettings, topic: str, partition: int, timeout_s: float) -> OffsetBounds:
     """The bounds of a partition. Raises UnavailableError past `timeout_s` seconds."""
-    client = _consumer(settings, "read_uncommitted")
+    client = open_consumer(settings, "read_uncommitted")
     try:
         found = cast(
             "tuple[int, int] | None", client.get_watermark_offsets(TopicPartition(topic, partition), timeout=timeout_s)
@@ -198,13 +211,13 @@ def scan_committed(
     """
     if start >= end:
         return
-    client = _consumer(settings, "read_committed")
+    client = open_consumer(settings, "read_committed")
     try:
         client.assign([TopicPartition(topic, partition, start)])
         position, moved = start, time.monotonic()
         while position < end:
             messages = _poll(client)
-            stretch = _stretch(messages, position)
+            stretch = stretch_of(messages, position)
             if stretch.position > position:
                 moved = time.monotonic()
                 position = stretch.position
@@ -230,7 +243,7 @@ class CommittedReader:
 
     def __init__(self, settings: ClientSettings, starts: Mapping[TopicPartitionKey, int]) -> None:
         self._positions = dict(starts)
-        self._client = _consumer(settings, "read_committed")
+        self._client = open_consumer(settings, "read_committed")
         self._client.assign([TopicPartition(*where, offset) for where, offset in starts.items()])
 
     def poll(self, wait_s: float = _POLL_S) -> dict[TopicPartitionKey, Stretch]:
@@ -246,7 +259,7 @@ class CommittedReader:
                 by_place.setdefault(TopicPartitionKey(topic, partition), []).append(message)
         moved: dict[TopicPartitionKey, Stretch] = {}
         for place, messages in by_place.items():
-            stretch = _stretch(messages, self._positions[place])
+            stretch = stretch_of(messages, self._positions[place])
             if stretch.position > self._positions[place]:
                 self._positions[place] = stretch.position
                 moved[place] = stretch
@@ -262,7 +275,11 @@ def _poll(client: Consumer, wait_s: float = _POLL_S) -> list[Message]:
     return [] if first is None else [first, *client.consume(_BATCH, 0.0)]
 
 
-def _stretch(messages: list[Message], position: int) -> Stretch:
+def stretch_of(messages: list[Message], position: int) -> Stretch:
+    """The stretch that messages of one partition are, which was read up to `position` before.
+
+    Raises SchemaMismatchError when the log no longer holds that position, or has a newer format.
+    """
     records: list[ParsedRecord] = []
     for message in messages:
         error = message.error()

@@ -34,7 +34,8 @@ Headers: TypeAlias = Sequence[tuple[str, bytes]]
 _APPEND = re.compile(rb"([A-Za-z0-9._-]{1,64}):([1-9]\d{0,3})/([1-9]\d{0,3})")
 _NUMBER_DIGITS = 19
 _VERSION = str(VERSION).encode()
-_VERSION_FIELD = length_prefixed(_VERSION)
+_VERSION_FIELD, _VERSION_HEADER = length_prefixed(_VERSION), ("v", _VERSION)
+_CHAIN_OPENED = sha256(CHAIN_OPENING)
 _LENGTHS = [length.to_bytes(4, "big") for length in range(128)]
 """The length fields of texts that are short by their form: numbers and the `append` header."""
 
@@ -214,14 +215,14 @@ def frame_append(
     chain, key_field, count = previous_chain, length_prefixed(key), len(events)
     name = append_id.encode()
     for index, (kind, seq, at, body) in enumerate(events, 1):
-        kind_text, kind_field = _kind(kind)
+        kind_header, kind_field = _kind(kind)
         seq_text = b"%d" % seq
-        append = b"%b:%d/%d" % (name, index, count)
+        append = name + b":1/1" if count == 1 else b"%b:%d/%d" % (name, index, count)
         number = b"%d" % (first_ordinal + index - 1)
-        chain = sha256(
+        link = _CHAIN_OPENED.copy()
+        link.update(
             b"".join(
                 (
-                    CHAIN_OPENING,
                     chain,
                     key_field,
                     kind_field,
@@ -236,15 +237,16 @@ def frame_append(
                     body,
                 )
             )
-        ).digest()
+        )
+        chain = link.digest()
         headers = [
-            ("kind", kind_text),
+            kind_header,
             ("seq", seq_text),
             ("at", at.encode()),
             ("append", append),
             ("ordinal", number),
-            ("chain", chain.hex().encode()),
-            ("v", _VERSION),
+            ("chain", hexlify(chain)),
+            _VERSION_HEADER,
         ]
         records.append(WireRecord(key, body, headers))
     return records, chain
@@ -258,9 +260,9 @@ def chain_of_append(
 
 
 @lru_cache(maxsize=1024)
-def _kind(kind: str) -> tuple[bytes, bytes]:
+def _kind(kind: str) -> tuple[tuple[str, bytes], bytes]:
     text = kind.encode()
-    return text, length_prefixed(text)
+    return ("kind", text), length_prefixed(text)
 
 
 def barrier_record(takeover: str, slot: str) -> WireRecord:

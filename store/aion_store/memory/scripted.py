@@ -14,8 +14,9 @@ from aion_store.errors import (
     UnavailableError,
 )
 from aion_store.memory.recorded import Recorded
+from aion_store.memory.recording import Write
 from aion_store.memory.script import ManualClock, Script, ScriptedFault
-from aion_store.memory.store import MemoryStore, Write
+from aion_store.memory.store import MemoryStore
 from aion_store.model.consistency import Consistency, ConsistencyToken, ReadConsistency
 from aion_store.model.timers import TimerEntry
 
@@ -25,8 +26,8 @@ _SERVICE = "The scripted store"
 class ScriptedStore(MemoryStore):
     """A memory store whose next calls meet what `script` says, and whose `clock` stands still until a test moves it.
 
-    The store itself takes no time from anywhere: `clock` is for the engine under test, which builds its events with
-    it, and for `due_timers`.
+    `clock` is for the engine under test, which builds its events with it, and for `due_timers`; the log's own time,
+    which reads `as_of` a time go by, is this clock as well.
 
         store.script.outcome_unknown_next(written=True)
         with pytest.raises(OutcomeUnknownError) as unknown:
@@ -36,8 +37,8 @@ class ScriptedStore(MemoryStore):
     """
 
     def __init__(self) -> None:
-        super().__init__()
         self.clock = ManualClock()
+        super().__init__(self.clock)
         self.script = Script()
 
     async def due_timers(self, *, limit: int | None = None) -> list[TimerEntry]:

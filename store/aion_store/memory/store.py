@@ -2,66 +2,46 @@
 
 from __future__ import annotations
 
-import base64
-import os
-import threading
-from collections.abc import AsyncIterator, Callable, Collection, Generator, Sequence
-from contextlib import contextmanager
+from collections.abc import Collection, Sequence
 from datetime import datetime
-from functools import partial
 from types import TracebackType
-from typing import Final, NamedTuple, Self
+from typing import Final, Self
 
-from aion_store.append_ids import AppendIds
-from aion_store.append_rules import check_append, check_batches
+from aion_store.append_rules import PreparedAppend, check_append, check_batches
 from aion_store.call_rules import (
-    check_consistency,
-    check_filter,
     check_package,
-    check_workflow_id,
-    checked_limit,
-    checked_page_size,
+    check_token,
+    checked_cancellation,
     checked_route,
     checked_routes,
-    checked_sequence,
-    checked_time,
     checked_timer,
 )
 from aion_store.contract import AppendBatch, EventStore, WriteToken, check_write_token
-from aion_store.errors import SchemaMismatchError, StaleProjectionError, StoreError
-from aion_store.memory.recorded import Recorded
+from aion_store.errors import StoreError
+from aion_store.memory.descriptions import MemoryDescriptions
+from aion_store.memory.histories import MemoryHistories
+from aion_store.memory.lists import MemoryLists
+from aion_store.memory.recording import Write
+from aion_store.memory.subscription import MemorySubscription
+from aion_store.memory.visibility import MemoryVisibility
 from aion_store.model.consistency import Consistency, ConsistencyToken, ReadConsistency
 from aion_store.model.events import Event
 from aion_store.model.ids import TimerId, WorkflowId
 from aion_store.model.packages import PackageRecord, PackageRouteRecord
-from aion_store.model.timers import TimerEntry
-from aion_store.model.workflow import RunSummary, WorkflowFilter, WorkflowSummary, run_chain, runs_of
+from aion_store.streams.contract import Subscription, SubscriptionStart
+from aion_store.streams.position import Start
+from aion_store.streams.request import checked_request
 
 _STRONG: Final = Consistency.STRONG
-_EVERYTHING: Final = WorkflowFilter()
 
 
-class Write(NamedTuple):
-    """What a write is known by: its append id, and for an append its workflow and expected head."""
-
-    append_id: str
-    workflow_id: WorkflowId | None = None
-    expected_seq: int | None = None
-
-
-class MemoryStore(EventStore):
+class MemoryStore(MemoryHistories, MemoryDescriptions, MemoryLists, MemoryVisibility, EventStore):
     """An event store that lives as long as its object: one partition, 0, and nothing to wait for.
 
     Entering and leaving change nothing, so an object that is entered again still has its data, as an engine finds it
     after a restart. Calls may come from any thread. Every level of consistency reads what is there; a token of
     another store is a SchemaMismatchError, one that is ahead of this store a StaleProjectionError.
     """
-
-    def __init__(self) -> None:
-        self._recorded = Recorded()
-        self._lock = threading.Lock()
-        self._append_ids = AppendIds()
-        self._topic_id = base64.urlsafe_b64encode(os.urandom(16)).decode().rstrip("=")
 
     async def __aenter__(self) -> Self:
         """The store itself."""
@@ -71,28 +51,6 @@ class MemoryStore(EventStore):
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         """Nothing to let go of."""
-
-    def _commit(self, write: Write, change: Callable[[], None]) -> ConsistencyToken:
-        """Make the change, whole, or raise what refuses it."""
-        with self._lock:
-            change()
-            return ConsistencyToken(self._topic_id, 0, self._recorded.ordinal)
-
-    @contextmanager
-    def _read(self, consistency: ReadConsistency) -> Generator[Recorded]:
-        """All that is recorded, once it is known to be as fresh as asked for."""
-        check_consistency(consistency)
-        with self._lock:
-            if isinstance(consistency, ConsistencyToken):
-                self._check_token(consistency)
-            yield self._recorded
-
-    def _check_token(self, token: ConsistencyToken) -> None:
-        if (token.topic_id, token.partition) != (self._topic_id, 0):
-            found = f"{token.topic_id}, partition {token.partition}"
-            raise SchemaMismatchError(f"{self._topic_id}, partition 0", found, "The topic of a consistency token")
-        if token.ordinal > self._recorded.ordinal:
-            raise StaleProjectionError(0, token.ordinal, self._recorded.ordinal)
 
     async def append(
         self,
@@ -107,7 +65,11 @@ class MemoryStore(EventStore):
         check_write_token(token)
         name = self._append_ids.next_id() if append_id is None else append_id
         append = check_append(workflow_id, events, expected_seq, name)
-        return self._commit(Write(name, workflow_id, expected_seq), lambda: self._recorded.append(append))
+        return self._append(append)
+
+    def _append(self, append: PreparedAppend) -> ConsistencyToken:
+        write = Write(append.append_id, append.workflow_id, append.expected_seq)
+        return self._commit(write, lambda: self._recorded.append(append))
 
     async def append_many(
         self, token: WriteToken, batches: Sequence[AppendBatch], *, timeout_s: float | None = None
@@ -115,9 +77,8 @@ class MemoryStore(EventStore):
         check_write_token(token)
         outcomes: list[ConsistencyToken | StoreError] = []
         for append in check_batches(batches, self._append_ids):
-            write = Write(append.append_id, append.workflow_id, append.expected_seq)
             try:
-                outcomes.append(self._commit(write, partial(self._recorded.append, append)))
+                outcomes.append(self._append(append))
             except StoreError as error:
                 outcomes.append(error)
         return outcomes
@@ -126,7 +87,13 @@ class MemoryStore(EventStore):
         self, workflow_id: WorkflowId, timer_id: TimerId, fire_at: datetime, *, timeout_s: float | None = None
     ) -> ConsistencyToken:
         timer = checked_timer(workflow_id, timer_id, fire_at)
-        return self._commit(Write(self._append_ids.next_id(), workflow_id), lambda: self._recorded.schedule(timer))
+        return self._commit(Write(self._append_ids.next_id(), workflow_id), lambda: self._recorded.call_timer(timer))
+
+    async def cancel_timer(
+        self, workflow_id: WorkflowId, timer_id: TimerId, *, timeout_s: float | None = None
+    ) -> ConsistencyToken:
+        call = checked_cancellation(workflow_id, timer_id)
+        return self._commit(Write(self._append_ids.next_id(), workflow_id), lambda: self._recorded.call_timer(call))
 
     async def put_package(self, record: PackageRecord, *, timeout_s: float | None = None) -> ConsistencyToken:
         check_package(record)
@@ -157,112 +124,10 @@ class MemoryStore(EventStore):
             lambda: self._recorded.route(route.workflow_type, route.content_hash),
         )
 
-    async def read_history(
-        self,
-        workflow_id: WorkflowId,
-        *,
-        consistency: ReadConsistency = _STRONG,
-        timeout_s: float | None = None,
-    ) -> list[Event]:
-        return await self.read_history_from(workflow_id, 1, consistency=consistency)
-
-    async def read_history_from(
-        self,
-        workflow_id: WorkflowId,
-        from_seq: int,
-        *,
-        consistency: ReadConsistency = _STRONG,
-        timeout_s: float | None = None,
-    ) -> list[Event]:
-        check_workflow_id(workflow_id)
-        first = checked_sequence(from_seq)
-        with self._read(consistency) as recorded:
-            return recorded.history(workflow_id, first)
-
-    async def read_run_chain(
-        self,
-        workflow_id: WorkflowId,
-        *,
-        consistency: ReadConsistency = _STRONG,
-        timeout_s: float | None = None,
-    ) -> list[RunSummary]:
-        check_workflow_id(workflow_id)
-        with self._read(consistency) as recorded:
-            return run_chain(workflow_id, runs_of(recorded.history(workflow_id)))
-
-    async def list_workflow_ids(
-        self,
-        *,
-        partitions: Collection[int] | None = None,
-        consistency: ReadConsistency = _STRONG,
-        timeout_s: float | None = None,
-    ) -> list[WorkflowId]:
-        with self._read(consistency) as recorded:
-            return recorded.workflow_ids() if _names_ours(partitions) else []
-
-    async def list_active(
-        self,
-        *,
-        partitions: Collection[int] | None = None,
-        consistency: ReadConsistency = _STRONG,
-        timeout_s: float | None = None,
-    ) -> list[WorkflowId]:
-        with self._read(consistency) as recorded:
-            return recorded.active_ids() if _names_ours(partitions) else []
-
-    async def workflow_id_pages(
-        self,
-        *,
-        page_size: int = 1_000,
-        partitions: Collection[int] | None = None,
-        consistency: ReadConsistency = _STRONG,
-        timeout_s: float | None = None,
-    ) -> AsyncIterator[list[WorkflowId]]:
-        size, last = checked_page_size(page_size), None
-        while page := _page(await self.list_workflow_ids(partitions=partitions, consistency=consistency), last, size):
-            yield page
-            last = page[-1]
-
-    async def active_pages(
-        self,
-        *,
-        page_size: int = 1_000,
-        partitions: Collection[int] | None = None,
-        consistency: ReadConsistency = _STRONG,
-        timeout_s: float | None = None,
-    ) -> AsyncIterator[list[WorkflowId]]:
-        size, last = checked_page_size(page_size), None
-        while page := _page(await self.list_active(partitions=partitions, consistency=consistency), last, size):
-            yield page
-            last = page[-1]
-
-    async def query(
-        self,
-        filter: WorkflowFilter = _EVERYTHING,  # noqa: A002 - the contract's word
-        *,
-        consistency: ReadConsistency = _STRONG,
-        timeout_s: float | None = None,
-    ) -> list[WorkflowSummary]:
-        check_filter(filter)
-        with self._read(consistency) as recorded:
-            found = [summary for summary in recorded.summaries() if filter.matches(summary)]
-        return sorted(found, key=lambda summary: (summary.started_at, summary.workflow_id))
-
-    async def expired_timers(
-        self,
-        as_of: datetime,
-        *,
-        limit: int | None = None,
-        after: TimerEntry | None = None,
-        partitions: Collection[int] | None = None,
-        consistency: ReadConsistency = _STRONG,
-        timeout_s: float | None = None,
-    ) -> list[TimerEntry]:
-        bound, count = checked_time(as_of), checked_limit(limit)
-        with self._read(consistency) as recorded:
-            due = [timer for timer in recorded.timers() if timer.fire_at <= bound] if _names_ours(partitions) else []
-        following = [timer for timer in due if after is None or timer.order > after.order]
-        return sorted(following, key=lambda timer: timer.order)[:count]
+    async def wait_for(self, token: ConsistencyToken, *, timeout_s: float | None = None) -> None:
+        check_token(token)
+        with self._read(token):
+            pass
 
     async def list_packages(
         self, *, consistency: ReadConsistency = _STRONG, timeout_s: float | None = None
@@ -278,10 +143,13 @@ class MemoryStore(EventStore):
             routes = sorted(recorded.routes.items())
         return [PackageRouteRecord(workflow_type=name, content_hash=points_at) for name, points_at in routes]
 
-
-def _names_ours(partitions: Collection[int] | None) -> bool:
-    return partitions is None or 0 in partitions
-
-
-def _page(ids: list[WorkflowId], last: WorkflowId | None, size: int) -> list[WorkflowId]:
-    return [each for each in ids if last is None or each > last][:size]
+    def subscribe(
+        self,
+        *,
+        start: SubscriptionStart = Start.BEGINNING,
+        kinds: Collection[str] | None = None,
+        workflow_types: Collection[str] | None = None,
+        workflow_id: WorkflowId | None = None,
+        group: str | None = None,
+    ) -> Subscription:
+        return MemorySubscription(self._log, checked_request(start, kinds, workflow_types, workflow_id, group))

@@ -8,9 +8,8 @@ from __future__ import annotations
 
 import hashlib
 import re
-from dataclasses import dataclass
 from enum import StrEnum
-from typing import Self, TypeAlias
+from typing import NamedTuple, Self, TypeAlias
 
 
 class Consistency(StrEnum):
@@ -27,8 +26,7 @@ class Consistency(StrEnum):
 _TOKEN = re.compile(r"at1\.([A-Za-z0-9_-]{22})\.(0|[1-9]\d{0,9})\.(0|[1-9]\d{0,18})\.([0-9a-f]{8})", re.ASCII)
 
 
-@dataclass(frozen=True, slots=True)
-class ConsistencyToken:
+class ConsistencyToken(NamedTuple):
     """Names a committed point of one partition: what is read with it sees all records up to that ordinal.
 
     `topic_id` is Kafka's id of the topic in its 22-character text form: a token of a topic that was since recreated
@@ -41,18 +39,19 @@ class ConsistencyToken:
 
     def __str__(self) -> str:
         text = f"at1.{self.topic_id}.{self.partition}.{self.ordinal}"
-        return f"{text}.{_check(text)}"
+        return f"{text}.{check_of(text)}"
 
     @classmethod
     def parse(cls, text: str) -> Self:
         """A token from its text; raises ValueError for any text that `str(token)` didn't make."""
         match = _TOKEN.fullmatch(text)
-        if match is None or _check(text.rpartition(".")[0]) != match[4]:
+        if match is None or check_of(text.rpartition(".")[0]) != match[4]:
             raise ValueError(f"{text[:80]!r} isn't a consistency token, or was cut or changed on its way")
         return cls(match[1], int(match[2]), int(match[3]))
 
 
-def _check(text: str) -> str:
+def check_of(text: str) -> str:
+    """The check at the end of a token's text: it tells what was cut or changed on the way, nothing more."""
     return hashlib.sha256(text.encode()).hexdigest()[:8]
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
-from typing import Annotated, Any, ClassVar, Self, TypeAlias
+from typing import Annotated, Any, ClassVar, Final, Self, TypeAlias
 from uuid import UUID, SafeUUID
 
 from pydantic import AfterValidator, GetCoreSchemaHandler, StringConstraints, TypeAdapter
@@ -15,11 +15,27 @@ from pydantic_core import CoreSchema, core_schema
 
 from aion_store.limits import MAX_INTEGER, MAX_NAME_BYTES
 
+_UNKNOWN: Final = SafeUUID.unknown
+_SLOTS: Any = UUID
+_put_int, _put_safe = _SLOTS.int.__set__, _SLOTS.is_safe.__set__
+"""UUIDs refuse to be assigned to; their slots' own setters are the fastest way past that."""
+
 
 class _UuidId(UUID):
     """A UUID with a meaning. Text: lower-case, hyphenated; ordered by that text."""
 
-    __slots__ = ()
+    __slots__ = ("_text",)
+
+    _text: str
+    """The text, once it was asked for: it is written with every event."""
+
+    def __str__(self) -> str:
+        try:
+            return self._text
+        except AttributeError:
+            text = super().__str__()
+            object.__setattr__(self, "_text", text)
+            return text
 
     @classmethod
     def random(cls) -> Self:
@@ -30,8 +46,8 @@ class _UuidId(UUID):
     def of(cls, value: UUID) -> Self:
         """The same UUID with this meaning (past UUID's own constructor, which is slow)."""
         same = object.__new__(cls)
-        object.__setattr__(same, "int", value.int)
-        object.__setattr__(same, "is_safe", SafeUUID.unknown)
+        _put_int(same, value.int)
+        _put_safe(same, _UNKNOWN)
         return same
 
     @classmethod

@@ -1,4 +1,4 @@
-"""Timers that are armed, as `expired_timers` returns them."""
+"""Timers: the armed ones, as reads return them, and the call that cancels one."""
 
 from __future__ import annotations
 
@@ -20,3 +20,11 @@ class TimerEntry:
     def order(self) -> tuple[datetime, WorkflowId, str]:
         """What timers are sorted by: due time, workflow id, timer id text."""
         return self.fire_at, self.workflow_id, str(self.timer_id)
+
+
+@dataclass(frozen=True, slots=True)
+class TimerCancellation:
+    """A call of cancel_timer: the timer is no longer armed, and may be scheduled again."""
+
+    workflow_id: WorkflowId
+    timer_id: TimerId

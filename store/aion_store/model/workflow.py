@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
+from itertools import pairwise
 
 from aion_store.errors import CorruptHistoryError
 from aion_store.model.events import (
@@ -230,6 +231,16 @@ def _run_of(slice_: Sequence[Event]) -> Iterable[RunSummary]:
         started_at=started.envelope.recorded_at,
         closed_at=summary.ended_at if summary else None,
     )
+
+
+def events_of_run(history: Sequence[Event], run_id: RunId | None) -> list[Event]:
+    """The slice of the latest run, or of the latest one with that id; empty when there is none."""
+    starts = [place for place, event in enumerate(history) if isinstance(event, WorkflowStarted)]
+    for first, end in reversed([*pairwise([*starts, len(history)])]):
+        started = history[first]
+        if run_id is None or (isinstance(started, WorkflowStarted) and started.run_id == run_id):
+            return list(history[first:end])
+    return []
 
 
 def run_chain(workflow_id: WorkflowId, runs: Sequence[RunSummary]) -> list[RunSummary]:

@@ -6,6 +6,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
+import psycopg
+
+from aion_store.errors import UnavailableError
+from aion_store.postgres.statements import select_generation
 from aion_store.projected import LogName
 
 
@@ -31,6 +35,14 @@ class Snapshot:
 
     live_schema: str
     checkpoints: Mapping[LogPartition, Checkpoint]
+
+
+def live_generation(connection: psycopg.Connection[Any], schema: str) -> str:
+    """The schema of the live tables. Raises UnavailableError when they aren't made yet."""
+    row = connection.execute(select_generation(schema)).fetchone()
+    if row is None:
+        raise UnavailableError("Postgres", "the store's tables aren't made yet")
+    return str(row[0])
 
 
 def checkpoints_from(rows: Iterable[tuple[Any, ...]]) -> dict[LogPartition, Checkpoint]:

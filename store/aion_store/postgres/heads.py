@@ -16,7 +16,8 @@ from psycopg_pool import ConnectionPool
 from aion_store.errors import UnavailableError
 from aion_store.model.ids import WorkflowId
 from aion_store.postgres.errors import postgres_errors
-from aion_store.postgres.statements import query, select_generation
+from aion_store.postgres.generation import live_generation
+from aion_store.postgres.statements import query
 from aion_store.projected import HeadSnapshot, LogName, ProjectedCheckpoint, RecordedRow, RecordedSnapshot
 
 _CONNECT_S = 5
@@ -81,10 +82,7 @@ class PostgresHeads:
     @contextmanager
     def _snapshot(self) -> Generator[tuple[psycopg.Connection[Any], str]]:
         with postgres_errors(), self._pool.connection() as connection:
-            row = connection.execute(select_generation(self._schema)).fetchone()
-            if row is None:
-                raise UnavailableError("Postgres", "the store's tables aren't made yet")
-            yield connection, row[0]
+            yield connection, live_generation(connection, self._schema)
 
 
 def _checkpoint(

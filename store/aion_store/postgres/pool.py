@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple, TypeAlias
 
 import psycopg
@@ -12,7 +12,7 @@ from psycopg_pool import AsyncConnectionPool
 from aion_store.errors import UnavailableError
 from aion_store.postgres.errors import postgres_errors
 from aion_store.postgres.generation import Snapshot, checkpoints_from
-from aion_store.postgres.statements import query, select_generation
+from aion_store.postgres.statements import query, query_with_parts, select_generation
 
 Rows: TypeAlias = list[tuple[Any, ...]]
 
@@ -20,10 +20,17 @@ _CONNECT_S = 5
 
 
 class Query(NamedTuple):
-    """A statement by name and its parameters."""
+    """A statement by name, its parameters, and the parts of its text that are put in."""
 
     name: str
     parameters: dict[str, Any]
+    parts: Mapping[str, str] | None = None
+
+    def statement(self, generation: str, control: str) -> bytes:
+        """The statement on these schemas."""
+        if self.parts is None:
+            return query(self.name, generation, control)
+        return query_with_parts(self.name, generation, self.parts)
 
 
 class SnapshotRows(NamedTuple):
@@ -98,7 +105,10 @@ class ReadPool:
         async with connection.pipeline():
             named = await connection.execute(select_generation(self.schema))
             checkpoints = await connection.execute(query("select_checkpoints", live))
-            cursors = [await connection.execute(query(wanted.name, live), wanted.parameters) for wanted in queries]
+            cursors = [
+                await connection.cursor(binary=True).execute(wanted.statement(live, self.schema), wanted.parameters)
+                for wanted in queries
+            ]
         row = await named.fetchone()
         seen = checkpoints_from(await checkpoints.fetchall())
         rows = [await cursor.fetchall() for cursor in cursors]

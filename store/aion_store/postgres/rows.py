@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from aion_store.errors import UndecodableEventError
@@ -16,7 +16,7 @@ from aion_store.model.workflow import RunSummary, WorkflowStatus, WorkflowSummar
 
 
 def events_from(workflow_id: WorkflowId, rows: Iterable[tuple[Any, ...]]) -> list[Event]:
-    """The rows of `select_history`; raises UndecodableEventError for the first that can't be decoded."""
+    """Rows of seq, kind, body and offset; raises UndecodableEventError for the first that can't be decoded."""
     events: list[Event] = []
     for seq, kind, body, offset in rows:
         try:
@@ -26,17 +26,22 @@ def events_from(workflow_id: WorkflowId, rows: Iterable[tuple[Any, ...]]) -> lis
     return events
 
 
+def head_from(rows: Sequence[tuple[Any, ...]]) -> int:
+    """The rows of `select_head`; 0 where there is none."""
+    return rows[0][0] if rows else 0
+
+
 def workflow_ids_from(rows: Iterable[tuple[Any, ...]]) -> list[WorkflowId]:
-    """The rows of `select_workflow_ids` and `select_active_ids`."""
-    return [WorkflowId(int=row[0].int) for row in rows]
+    """Rows of an id each."""
+    return [WorkflowId.of(row[0]) for row in rows]
 
 
 def runs_from(rows: Iterable[tuple[Any, ...]]) -> list[RunSummary]:
     """The rows of `select_runs`."""
     return [
         RunSummary(
-            run_id=RunId(int=run_id.int),
-            parent_run_id=None if parent is None else RunId(int=parent.int),
+            run_id=RunId.of(run_id),
+            parent_run_id=None if parent is None else RunId.of(parent),
             status=WorkflowStatus(status),
             started_at=in_utc(started_at),
             closed_at=None if closed_at is None else in_utc(closed_at),
@@ -49,12 +54,12 @@ def summaries_from(rows: Iterable[tuple[Any, ...]]) -> list[WorkflowSummary]:
     """The rows of `select_summaries`."""
     return [
         WorkflowSummary(
-            workflow_id=WorkflowId(int=workflow_id.int),
+            workflow_id=WorkflowId.of(workflow_id),
             workflow_type=workflow_type,
             status=WorkflowStatus(status),
             started_at=in_utc(started_at),
             ended_at=None if ended_at is None else in_utc(ended_at),
-            parent=None if parent is None else WorkflowId(int=parent.int),
+            parent=None if parent is None else WorkflowId.of(parent),
             failed_step=failed_step,
             failure_reason=None if failure_reason is None else failure_reason.decode(),
             quarantined=quarantined,
@@ -74,9 +79,9 @@ def summaries_from(rows: Iterable[tuple[Any, ...]]) -> list[WorkflowSummary]:
 
 
 def timers_from(rows: Iterable[tuple[Any, ...]]) -> list[TimerEntry]:
-    """The rows of `select_due_timers`."""
+    """Rows of workflow id, timer id and fire_at."""
     return [
-        TimerEntry(WorkflowId(int=workflow_id.int), parse_timer_id(timer_id), in_utc(fire_at))
+        TimerEntry(WorkflowId.of(workflow_id), parse_timer_id(timer_id), in_utc(fire_at))
         for workflow_id, timer_id, fire_at in rows
     ]
 

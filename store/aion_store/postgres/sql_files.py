@@ -22,13 +22,24 @@ class SqlFile(NamedTuple):
     name: str
     text: str
 
-    def bind(self, **parts: str | int) -> bytes:
+    def with_parts(self, parts: Mapping[str, str]) -> SqlFile:
+        """The statement with some braces filled by SQL text of ours, which may have braces and parameters itself."""
+        text = self.text
+        for name, part in parts.items():
+            text = text.replace(f"{{{name}}}", part)
+        return SqlFile(self.name, text)
+
+    def bind(self, **parts: str | int | sql.Literal) -> bytes:
         """The statement with its braces filled, as psycopg takes it: texts as quoted identifiers, ints as literals."""
         template = sql.SQL(cast("LiteralString", self.text))  # our own file, no one else's text
-        filled = {
-            name: sql.Literal(part) if isinstance(part, int) else sql.Identifier(part) for name, part in parts.items()
-        }
+        filled = {name: _composable(part) for name, part in parts.items()}
         return template.format(**filled).as_bytes()
+
+
+def _composable(part: str | int | sql.Literal) -> sql.Identifier | sql.Literal:
+    if isinstance(part, str):
+        return sql.Identifier(part)
+    return sql.Literal(part) if isinstance(part, int) else part
 
 
 def read_sql_files(package: str, folder: str) -> Mapping[str, SqlFile]:

@@ -14,9 +14,14 @@ def _files() -> Mapping[str, SqlFile]:
 
 
 @lru_cache(maxsize=256)
-def query(name: str, generation: str) -> bytes:
-    """The statement `name` on the tables of a generation."""
-    return _files()[name].bind(generation=generation)
+def query(name: str, generation: str, control: str = "") -> bytes:
+    """The statement `name` on the tables of a generation, or of the control schema."""
+    return _files()[name].bind(generation=generation, control=control)
+
+
+def query_with_parts(name: str, generation: str, parts: Mapping[str, str]) -> bytes:
+    """The statement `name` with parts of its text put in, all of it ours."""
+    return _files()[name].with_parts(parts).bind(generation=generation)
 
 
 @lru_cache(maxsize=16)

@@ -1,2 +1,0 @@
--- The live schema. One row.
-select live_schema from {control}.generation

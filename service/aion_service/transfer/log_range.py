@@ -1,0 +1,70 @@
+"""A range of the log, from a place to a place in each partition, and its events. Blocking: it belongs in a thread."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from datetime import datetime
+from typing import Final, NamedTuple, TypeAlias
+
+from aion_store.log.reader import ClientSettings, EndOfLog, TopicIdentity, scan_committed
+from aion_store.streams.event import StreamedEvent
+from aion_store.streams.partition_stream import PartitionStream
+from aion_store.streams.position import PartitionPosition, Start, StreamPosition
+from aion_store.streams.reading import milliseconds_of
+from aion_store.streams.request import places_in
+
+TIMEOUT_S: Final = 30.0
+
+Places: TypeAlias = Mapping[int, PartitionPosition]
+Edge: TypeAlias = Start | StreamPosition | datetime
+
+
+class Taken(NamedTuple):
+    """Events of one partition, in order, and the place up to which all of the range has been taken."""
+
+    events: list[StreamedEvent]
+    position: PartitionPosition
+
+
+def places_of(edge: Edge, settings: ClientSettings, topic: TopicIdentity) -> dict[int, PartitionPosition]:
+    """An edge of a range as places: of a time, those before the first append that the log took then or later.
+
+    Raises SchemaMismatchError for a position of another topic, UnavailableError.
+    """
+    partitions = range(topic.partitions)
+    if isinstance(edge, StreamPosition):
+        return places_in(edge, topic.topic_id, partitions)
+    if edge is Start.BEGINNING:
+        return dict.fromkeys(partitions, PartitionPosition(0, 0))
+    end_of_log = EndOfLog(settings)
+    try:
+        if isinstance(edge, datetime):
+            offsets = end_of_log.offsets_since(topic.name, partitions, milliseconds_of(edge), TIMEOUT_S)
+        else:
+            offsets = end_of_log.high_watermarks(topic.name, partitions, TIMEOUT_S)
+    finally:
+        end_of_log.close()
+    return {partition: PartitionPosition(offset, 0) for partition, offset in offsets.items()}
+
+
+def events_between(
+    settings: ClientSettings, topic: TopicIdentity, partition: int, start: PartitionPosition, end: PartitionPosition
+) -> Iterator[Taken]:
+    """The events of the partition's complete appends after `start` and up to `end`, a stretch at a time.
+
+    An append that began before `end` belongs to it as far as it is whole by now. Raises LogGapError, UnavailableError.
+    """
+    if start >= end:
+        return
+    stream = PartitionStream(partition, start)
+    ends = EndOfLog(settings)
+    try:
+        high = max(end.offset, ends.high_watermarks(topic.name, [partition], TIMEOUT_S)[partition])
+    finally:
+        ends.close()
+    for stretch in scan_committed(settings, topic.name, partition, start.offset, high, TIMEOUT_S):
+        events = [event for event in stream.take(stretch) if event.position_before < end]
+        through = stream.position >= end
+        yield Taken(events, max(start, end if through else stream.position))
+        if through:
+            return

@@ -1,0 +1,104 @@
+"""Events as rows of a Parquet file, with typed columns. pyarrow is used here only."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from pathlib import Path
+from typing import Any, Final
+
+from aion_projectors import folds
+from aion_service.transfer.export import EventFile
+from aion_service.transfer.lines import place_of
+from aion_store.errors import ConfigurationError, UndecodableEventError
+from aion_store.log.record import VERSION
+from aion_store.model.events import Event
+from aion_store.streams.event import StreamedEvent
+
+ROWS: Final = 10_000
+"""How many rows are held before they are written as a group."""
+
+COLUMNS: Final = (
+    ("partition", "int32"),
+    ("offset", "int64"),
+    ("ordinal", "int64"),
+    ("logged_at", "timestamp"),
+    ("workflow_id", "string"),
+    ("seq", "int64"),
+    ("kind", "string"),
+    ("recorded_at", "timestamp"),
+    ("append_id", "string"),
+    ("append_index", "int32"),
+    ("append_count", "int32"),
+    ("workflow_type", "string"),
+    ("run_id", "string"),
+    ("activity_id", "int64"),
+    ("activity_type", "string"),
+    ("attempt", "int64"),
+    ("body", "string"),
+    ("body_bytes", "binary"),
+)
+"""Columns and types; times are UTC at microseconds. Null: the event has no such field, or can't be decoded.
+
+`body` is the event's JSON; one that isn't UTF-8 is in `body_bytes` instead.
+"""
+
+_OF_EVENTS: Final = ("workflow_type", "activity_type", "attempt")
+
+
+class ParquetFile(EventFile):
+    """A Parquet file, compressed with zstd. Raises ConfigurationError without pyarrow."""
+
+    def __init__(self, path: Path) -> None:
+        try:
+            self._arrow: Any = import_module("pyarrow")
+            parquet: Any = import_module("pyarrow.parquet")
+        except ImportError as error:
+            raise ConfigurationError(
+                "Parquet needs pyarrow: run pip install 'aion-store[parquet]', or export as ndjson."
+            ) from error
+        types = {name: getattr(self._arrow, name)() for name in ("int32", "int64", "string", "binary")}
+        types["timestamp"] = self._arrow.timestamp("us", tz="UTC")
+        metadata = {"aion.record_format": str(VERSION), "aion.fold_version": str(folds.VERSION)}
+        self._schema = self._arrow.schema([(name, types[type_]) for name, type_ in COLUMNS], metadata=metadata)
+        self._writer = parquet.ParquetWriter(path, self._schema, compression="zstd")
+        self._rows: list[dict[str, Any]] = []
+
+    def write(self, event: StreamedEvent) -> int:
+        """Add an event's row."""
+        self._rows.append(row_of(event))
+        if len(self._rows) >= ROWS:
+            self._write_rows()
+        return len(event.body)
+
+    def close(self) -> None:
+        """Write what is still held, and the file's end."""
+        self._write_rows()
+        self._writer.close()
+
+    def _write_rows(self) -> None:
+        self._writer.write_table(self._arrow.Table.from_pylist(self._rows, schema=self._schema))
+        self._rows = []
+
+
+def row_of(event: StreamedEvent) -> dict[str, Any]:
+    """The event's values by column; columns that it leaves out are null."""
+    row = place_of(event)
+    try:
+        row["body"] = event.body.decode()
+    except UnicodeDecodeError:
+        row["body_bytes"] = event.body
+    try:
+        return {**row, **_fields_of(event.event)}
+    except UndecodableEventError:
+        return row
+
+
+def _fields_of(event: Event) -> dict[str, Any]:
+    fields: dict[str, Any] = {name: getattr(event, name, None) for name in _OF_EVENTS}
+    run_id, activity_id = getattr(event, "run_id", None), getattr(event, "activity_id", None)
+    return {
+        **fields,
+        "recorded_at": event.envelope.recorded_at,
+        "run_id": None if run_id is None else str(run_id),
+        "activity_id": None if activity_id is None else int(activity_id),
+    }

@@ -1,0 +1,2 @@
+-- Fills the statistics of workflows at once.
+analyze {generation}.workflows

@@ -1,0 +1,2 @@
+-- Drops an index that was left half made.
+drop index {generation}.{index}

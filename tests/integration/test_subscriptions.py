@@ -1,0 +1,203 @@
+"""Subscriptions to a real log: what isn't whole, what is missing, more than a buffer holds, members that share."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from datetime import timedelta
+
+import pytest
+
+from aion_producers.topics import ensure_topics
+from aion_store.clock import utc_now
+from aion_store.conformance.events import HistoryBuilder, workflow
+from aion_store.errors import LogGapError, SchemaMismatchError
+from aion_store.log.record import barrier_record
+from aion_store.model.payload import Payload
+from aion_store.streams import handover
+from aion_store.streams.position import PartitionPosition, Start, StreamPosition
+from aion_store.streams.subscription import LogStreams, LogSubscription
+from tests.projected_log import PlainWriter
+from tests.servers import Servers
+from tests.streaming import log_streams, sequences, take
+from tests.waiting import wait_until
+
+TIMEOUT_S = 20.0
+QUIET_S = 0.5
+
+
+def plain_writer(servers: Servers, prefix: str, partitions: int = 1) -> PlainWriter:
+    client = {"bootstrap.servers": servers.bootstrap_servers}
+    return PlainWriter(client, ensure_topics(client, prefix, partitions, TIMEOUT_S))
+
+
+def everything(streams: LogStreams, *, start: Start = Start.BEGINNING, group: str | None = None) -> LogSubscription:
+    subscription = streams.subscribe(start, None, None, None, group)
+    assert isinstance(subscription, LogSubscription)
+    return subscription
+
+
+def test_torn_aborted_and_foreign_records_do_not_appear(servers: Servers, topic_prefix: str) -> None:
+    writer = plain_writer(servers, topic_prefix)
+    order = HistoryBuilder(workflow(1))
+
+    async def main() -> None:
+        with log_streams(writer.client, writer.topics.events) as streams:
+            async with everything(streams) as events:
+                with writer.transaction():
+                    writer.append(workflow(1), [order.started()])
+                with writer.transaction(abort=True):
+                    writer.append(workflow(1), HistoryBuilder(workflow(1), head=1).signals(2))
+                with writer.transaction():
+                    writer.part(workflow(1), HistoryBuilder(workflow(1), head=1).signal(), "torn", 1, 2)
+                    writer.write("events", 0, [barrier_record("later", slot) for slot in ("a", "b")])
+                with writer.transaction():
+                    writer.append(workflow(1), order.signals(2))
+                assert sequences(await take(events, 3)) == [1, 2, 3]
+                assert events.position.partitions[0].ordinal == 4
+
+    asyncio.run(main())
+
+
+def test_a_missing_record_ends_the_subscription_behind_what_came_before_it(servers: Servers, topic_prefix: str) -> None:
+    writer = plain_writer(servers, topic_prefix)
+    order = HistoryBuilder(workflow(1))
+
+    async def main() -> None:
+        with log_streams(writer.client, writer.topics.events) as streams:
+            async with everything(streams) as events:
+                with writer.transaction():
+                    writer.append(workflow(1), [order.started()])
+                assert sequences(await take(events, 1)) == [1]
+                writer.skip(0, 2)
+                with writer.transaction():
+                    writer.append(workflow(1), [order.signal()])
+                with pytest.raises(LogGapError) as gap:
+                    await take(events, 1)
+                assert (gap.value.expected, gap.value.found) == (2, 4)
+
+    asyncio.run(main())
+
+
+def test_a_position_that_the_log_does_not_hold_is_refused(servers: Servers, topic_prefix: str) -> None:
+    writer = plain_writer(servers, topic_prefix)
+    beyond = StreamPosition(writer.topics.events.topic_id, {0: PartitionPosition(1_000, 900)})
+
+    async def main() -> None:
+        with log_streams(writer.client, writer.topics.events) as streams:
+            async with streams.subscribe(beyond, None, None, None, None) as events:
+                with pytest.raises(SchemaMismatchError, match="offset 1000"):
+                    await take(events, 1)
+
+    asyncio.run(main())
+
+
+def test_from_a_time_to_come_nothing_earlier_appears(servers: Servers, topic_prefix: str) -> None:
+    writer = plain_writer(servers, topic_prefix)
+
+    async def main() -> None:
+        later = utc_now() + timedelta(hours=1)
+        with log_streams(writer.client, writer.topics.events) as streams:
+            async with streams.subscribe(later, None, None, None, None) as events:
+                with writer.transaction():
+                    writer.append(workflow(1), HistoryBuilder(workflow(1)).signals(2))
+                with pytest.raises(TimeoutError):
+                    await asyncio.wait_for(anext(events), QUIET_S)
+                assert events.position.partitions[0].ordinal == 2
+
+    asyncio.run(main())
+
+
+@pytest.mark.parametrize("group", [None, "slow"])
+def test_a_slow_reader_holds_the_log_back_and_loses_nothing(
+    group: str | None, servers: Servers, topic_prefix: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(handover, "MAX_EVENTS", 200)
+    monkeypatch.setattr("aion_store.log.follower.BATCH", 100)
+    writer = plain_writer(servers, topic_prefix, 2)
+    count = 3_000
+    for number in (1, 2, 3):
+        history = HistoryBuilder(workflow(number))
+        for _ in range(count // 100):
+            with writer.transaction():
+                writer.append(workflow(number), [history.signal("x" * 100) for _ in range(100)])
+
+    async def main() -> None:
+        with log_streams(writer.client, writer.topics.events) as streams:
+            async with everything(streams, group=group) as events:
+                room = events._handover
+                await asyncio.to_thread(wait_until, lambda: room.full, "the buffer is full")
+                found = await take(events, 10)
+                with pytest.raises(AssertionError, match="grew"):
+                    await asyncio.to_thread(wait_until, lambda: len(room._queue) > 500, "the buffer grew", QUIET_S)
+                found += await take(events, 3 * count - 10)
+        for number in (1, 2, 3):
+            assert sequences(found, number) == list(range(1, count + 1))
+
+    asyncio.run(main())
+
+
+def test_large_events_count_by_size(servers: Servers, topic_prefix: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(handover, "MAX_BYTES", 2_000_000)
+    monkeypatch.setattr("aion_store.log.follower.BATCH", 1)
+    writer = plain_writer(servers, topic_prefix)
+    history = HistoryBuilder(workflow(1))
+    with writer.transaction():
+        for _ in range(12):
+            writer.append(workflow(1), [history.signal("x" * 900_000)])
+
+    async def main() -> None:
+        with log_streams(writer.client, writer.topics.events) as streams:
+            async with everything(streams) as events:
+                room = events._handover
+                await asyncio.to_thread(wait_until, lambda: room.full, "the buffer is full")
+                assert len(room._queue) <= 6
+                assert len(Payload.from_value("x" * 900_000).data) < room._bytes
+                assert sequences(await take(events, 12)) == list(range(1, 13))
+
+    asyncio.run(main())
+
+
+def test_members_of_a_group_share_and_a_new_one_takes_over(servers: Servers, topic_prefix: str) -> None:
+    writer = plain_writer(servers, topic_prefix, 4)
+    histories = [HistoryBuilder(workflow(number)) for number in range(1, 17)]
+
+    def write() -> None:
+        with writer.transaction():
+            for history in histories:
+                writer.append(history.workflow_id, history.signals(2))
+
+    async def main() -> None:
+        seen: Counter[tuple[str, int]] = Counter()
+        by_member: dict[str, set[int]] = {"a": set(), "b": set()}
+
+        async def work(name: str, events: LogSubscription, wanted: int) -> None:
+            async for event in events:
+                if await events.acknowledge(event):
+                    seen[str(event.workflow_id), event.seq] += 1
+                    by_member[name].add(event.partition)
+                if len(seen) >= wanted:
+                    return
+
+        with log_streams(writer.client, writer.topics.events) as streams:
+            async with everything(streams, group="g") as first:
+                write()
+                async with asyncio.timeout(60):
+                    await work("a", first, 32)
+                async with everything(streams, group="g") as second, asyncio.timeout(60):
+                    await asyncio.to_thread(wait_until, lambda: len(second._reading._kept) == 2, "it has a half")
+                    await asyncio.to_thread(wait_until, lambda: len(first._reading._kept) == 2, "so has the other")
+                    write()
+                    tasks = [asyncio.create_task(work("a", first, 64)), asyncio.create_task(work("b", second, 64))]
+                    await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+                    for task in tasks:
+                        task.cancel()
+                    await asyncio.wait(tasks)
+                write()
+                async with asyncio.timeout(60):
+                    await work("a", first, 96)
+        assert by_member["b"]
+        assert set(seen.values()) == {1}
+        assert len(seen) == 96
+
+    asyncio.run(main())

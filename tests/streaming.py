@@ -1,0 +1,49 @@
+"""What tests of subscriptions share: subscriptions straight from a log, without tables."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Generator
+from contextlib import contextmanager
+
+from aion_store.conformance.events import workflow
+from aion_store.log.reader import ClientSettings, EndOfLog, TopicIdentity
+from aion_store.model.consistency import ConsistencyToken
+from aion_store.model.ids import WorkflowId
+from aion_store.streams.contract import Subscription
+from aion_store.streams.event import StreamedEvent
+from aion_store.streams.subscription import LogStreams
+from aion_store.streams.tables import StreamTables
+
+DEADLINE_S = 60.0
+
+
+class NoTables(StreamTables):
+    """Nothing here is to ask for a history or a type."""
+
+    async def history(self, workflow_id: WorkflowId, first_seq: int, count: int) -> list[StreamedEvent]:
+        raise AssertionError("the tables were asked")
+
+    async def type_at(self, workflow_id: WorkflowId, seq: int, token: ConsistencyToken) -> str | None:
+        raise AssertionError("the tables were asked")
+
+
+@contextmanager
+def log_streams(client: ClientSettings, topic: TopicIdentity) -> Generator[LogStreams]:
+    """Opens subscriptions to a log."""
+    end_of_log = EndOfLog(client)
+    try:
+        yield LogStreams(client, topic, end_of_log, NoTables())
+    finally:
+        end_of_log.close()
+
+
+async def take(events: Subscription, count: int) -> list[StreamedEvent]:
+    """The next events, within the deadline."""
+    async with asyncio.timeout(DEADLINE_S):
+        return [await anext(events) for _ in range(count)]
+
+
+def sequences(events: list[StreamedEvent], number: int = 1) -> list[int]:
+    """The sequences of a workflow's events, in the order they came."""
+    return [event.seq for event in events if event.workflow_id == workflow(number)]
