@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
 from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
@@ -11,8 +10,8 @@ from typing import Any
 
 import psycopg
 
-from aion_projectors.rebuild import Rebuild
-from benchmarks.projection_log import PARTITIONS, BenchLog, Frames, count, make_log
+from benchmarks.projection_log import PARTITIONS, Frames, count, make_log
+from benchmarks.projection_rebuild import rebuild
 from benchmarks.projection_stock import stock_faust
 from benchmarks.projection_workers import hot_share, project
 
@@ -50,19 +49,11 @@ def one_round(bootstrap_servers: str, dsn: str, records: Frames, name: str) -> d
         found[STOCK] = stock_faust(one, table, STOCK_EVENTS)
     found[BYTES] = events / plain_copy(dsn, one.live, partial(copy_bytes, rows=read_bytes(dsn, one.live)))
     found[VALUES] = events / plain_copy(dsn, one.live, partial(copy_values, rows=read_values(dsn, one.live)))
-    found[REBUILD] = events / rebuild(one)
+    found[REBUILD] = events / rebuild(one.settings)
     with psycopg.connect(dsn, autocommit=True) as session:
         for schema in (f"{name}_one", f"{name}_one_g2", f"{name}_two", f"{name}_two_g1"):
             session.execute(f"drop schema {schema} cascade")
     return found
-
-
-def rebuild(log: BenchLog) -> float:
-    """Seconds that a whole rebuild takes, the swap included."""
-    work = Rebuild(log.settings.kafka, log.settings.dsn, log.settings.schema_name, log.log)
-    began = time.perf_counter()
-    asyncio.run(work.run(lambda *_: None, resume=False))
-    return time.perf_counter() - began
 
 
 def read_bytes(dsn: str, live: str) -> list[bytes]:
