@@ -1,4 +1,4 @@
-"""A rebuild in a process of its own, whose heap is no bigger than an operator's would be; prints the seconds it took."""
+"""A rebuild in a process of its own, with a heap as an operator's would have; prints the seconds that it took."""
 
 from __future__ import annotations
 

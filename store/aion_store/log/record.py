@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from hashlib import sha256
-from typing import Final, NamedTuple, TypeAlias
+from typing import Final, NamedTuple, TypeAlias, cast
 
 from aion_store.errors import SchemaMismatchError
 from aion_store.limits import MAX_EVENTS_PER_APPEND, MAX_INTEGER
@@ -28,8 +28,6 @@ NOOP: Final = "noop"
 RECORD_KINDS: Final = frozenset({TIMER, PACKAGE, PACKAGE_DELETE, PACKAGE_ROUTE})
 """Kinds that aren't events: their records have no `seq` and no `at`."""
 SLOTS: Final = ("a", "b")
-
-Headers: TypeAlias = Sequence[tuple[str, bytes]]
 
 _APPEND = re.compile(rb"([A-Za-z0-9._-]{1,64}):([1-9]\d{0,3})/([1-9]\d{0,3})")
 _NUMBER_DIGITS = 19
@@ -85,10 +83,30 @@ ParsedRecord: TypeAlias = LogRecord | Mark | ForeignRecord
 
 
 def parse_record(
-    offset: int, logged_at_ms: int, key: bytes | None, value: bytes | None, headers: Headers | None
+    offset: int,
+    logged_at_ms: int,
+    key: bytes | None,
+    value: bytes | None,
+    headers: Sequence[tuple[str, bytes | None]] | None,
 ) -> ParsedRecord:
-    """What a record read from the log is. Raises SchemaMismatchError for one of ours in a newer format."""
-    fields = dict(headers or ())
+    """What a record read from the log is; a header without a value isn't there.
+
+    Raises SchemaMismatchError for one of ours in a newer format.
+    """
+    fields = cast("dict[str, bytes]", dict(headers or ()))
+    try:
+        return _parse(offset, logged_at_ms, key, value, fields)
+    except (
+        TypeError,
+        AttributeError,
+    ):  # a header's value is null, which no writer of ours leaves: too rare to look for
+        there = {name: content for name, content in dict(headers or ()).items() if content is not None}
+        return _parse(offset, logged_at_ms, key, value, there)
+
+
+def _parse(
+    offset: int, logged_at_ms: int, key: bytes | None, value: bytes | None, fields: dict[str, bytes]
+) -> ParsedRecord:
     kind = fields.get("kind")
     if kind is None or value is None:
         return ForeignRecord(offset, "it has no kind" if kind is None else "it has no value")
