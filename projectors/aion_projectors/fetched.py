@@ -38,11 +38,19 @@ class Drained(NamedTuple):
 
 
 class Fetched(NamedTuple):
-    """A drain with its records parsed."""
+    """A drain with its records parsed, or several that followed one another; `lost` is said of its end."""
 
     epoch: int
     stretch: Stretch
     lost: bool
+
+
+def follow(before: Fetched | None, after: Fetched) -> Fetched:
+    """What two drains of a partition come to; nothing is left of one whose epoch is over."""
+    if before is None or before.epoch != after.epoch:
+        return after
+    (start, records, _), (_, later, position) = before.stretch, after.stretch
+    return Fetched(after.epoch, Stretch(start, [*records, *later], position), after.lost)
 
 
 def parse(drained: Drained) -> Fetched:
