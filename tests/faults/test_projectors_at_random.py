@@ -29,7 +29,7 @@ from tests.waiting import wait_until
 PARTITIONS = 4
 WORKFLOWS = 30
 WORKERS = 2
-EVENTS_AT_ONCE = 20
+EVENTS_AT_ONCE = 8
 ROUNDS_A_VERIFICATION = 10
 CATCH_UP_S = 90.0
 FROZEN_S = (0.2, 9.0)
@@ -123,6 +123,7 @@ class Scene:
         """The tables come to the log's end, and equal it."""
         self.projected.wait_for_end(deadline_s=CATCH_UP_S)
         assert assert_clean(self.projected) == self.workflows.written
+        print(f"{self.done.total()} faults, {self.workflows.written:,} events: {dict(self.done)}")
 
     def _begin(self) -> None:
         self._workers.append(self._stack.enter_context(worker_process(self.projected.settings, self._log)))
@@ -169,7 +170,7 @@ class Scene:
         self._node.thaw()
 
     def _rebuild(self) -> None:
-        with rebuilding(self.projected):
+        with rebuilding(self.projected, CATCH_UP_S):
             self.workflows.go_on()
 
     def _pause(self, at_most_s: float) -> None:
@@ -210,7 +211,6 @@ def test_the_tables_equal_the_log_whatever_fails(tmp_path: Path, chance: random.
                     scene.check()
             scene.check()
         assert check_tables(projected) == scene.workflows.written
-        print(f"{scene.done.total()} faults, {scene.workflows.written:,} events: {dict(scene.done)}")
     finally:
         postgres.close()
         node.kill()
