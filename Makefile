@@ -7,7 +7,7 @@ ARGS ?=
 FAULT_SECONDS ?= 60
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check faults cluster bench up lock clean
+.PHONY: help demo test check faults cluster bench bench-projection up lock clean
 
 help:
 	@echo "make demo    the permit log, appended and read back on a real Kafka and Postgres"
@@ -16,6 +16,7 @@ help:
 	@echo "make faults  the fault tests for FAULT_SECONDS each (60), everything checked after each round"
 	@echo "make cluster 3 brokers, 3 Postgres servers, and all that serves on them, killed, frozen and cut off in turn"
 	@echo "make bench   the append benchmark"
+	@echo "make bench-projection    the projection benchmark"
 	@echo "make up      Kafka, Postgres and a projector in the foreground, until Ctrl-C"
 	@echo "make lock    renew requirements.lock from pyproject.toml"
 	@echo "make clean   remove .venv, the data in .aion and all caches"
@@ -40,6 +41,9 @@ cluster: $(READY)
 
 bench: $(READY)
 	$(BIN)/python benchmarks/append.py $(ARGS)
+
+bench-projection: $(READY)
+	$(BIN)/python benchmarks/projection.py $(ARGS)
 
 up: $(READY)
 	$(BIN)/aion-store up $(ARGS)

@@ -1,6 +1,6 @@
 """The log that the projection's benchmark uses: histories as an order workflow has them, and topics filled with them.
 
-A topic is filled in one Kafka transaction, so that workers which are ready and idle see all of it at one moment.
+What is staged in one Kafka transaction is seen by workers that are ready and idle at one moment.
 """
 
 from __future__ import annotations
@@ -54,59 +54,86 @@ def history(workflow_id: WorkflowId) -> Iterator[list[Event]]:
     yield [build.timer_fired(due), build.completed()]
 
 
-def appends(events: int) -> Iterator[tuple[WorkflowId, list[EventParts]]]:
-    """Appends of many workflows that are open at once, until there are that many events."""
-    source = random.Random(1)
-    running: list[tuple[WorkflowId, Iterator[list[Event]]]] = []
-    while events > 0:
-        while len(running) < OPEN_WORKFLOWS:
-            workflow_id = WorkflowId(int=source.getrandbits(128))
-            running.append((workflow_id, history(workflow_id)))
-        place = source.randrange(len(running))
-        workflow_id, rest = running[place]
-        batch = next(rest, None)
-        if batch is None:
-            running.pop(place)
-            continue
-        events -= len(batch)
-        yield (
-            workflow_id,
-            [
+class Histories:
+    """Endlessly many workflows, 500 of them open at once, as the records that their appends become."""
+
+    def __init__(self) -> None:
+        self._source = random.Random(1)
+        self._running: list[tuple[WorkflowId, Iterator[list[Event]]]] = []
+        self._ordinals = dict.fromkeys(range(PARTITIONS), 0)
+        self._chains = dict.fromkeys(range(PARTITIONS), bytes(32))  # projecting doesn't verify where it begins
+        self._appends = 0
+
+    def frames(self, events: int) -> Frames:
+        """The next records of each partition, that many or a few more."""
+        found: Frames = {partition: [] for partition in range(PARTITIONS)}
+        while events > 0:
+            workflow_id, parts = self._next()
+            events -= len(parts)
+            partition = partition_of(workflow_id, PARTITIONS)
+            records, self._chains[partition] = frame_append(
+                str(workflow_id).encode(),
+                parts,
+                f"append{self._appends}",
+                self._ordinals[partition] + 1,
+                self._chains[partition],
+            )
+            self._ordinals[partition] += len(records)
+            self._appends += 1
+            found[partition] += records
+        return found
+
+    def _next(self) -> tuple[WorkflowId, list[EventParts]]:
+        while True:
+            while len(self._running) < OPEN_WORKFLOWS:
+                workflow_id = WorkflowId(int=self._source.getrandbits(128))
+                self._running.append((workflow_id, history(workflow_id)))
+            place = self._source.randrange(len(self._running))
+            workflow_id, rest = self._running[place]
+            batch = next(rest, None)
+            if batch is None:
+                self._running.pop(place)
+                continue
+            return workflow_id, [
                 (event.kind, event.envelope.seq, rfc3339(event.envelope.recorded_at), encode_event(event))
                 for event in batch
-            ],
-        )
+            ]
 
 
-def frames(events: int) -> Frames:
-    """The records of each partition. Their chain begins anywhere: projecting doesn't verify it."""
-    found: Frames = {partition: [] for partition in range(PARTITIONS)}
-    chains = dict.fromkeys(found, bytes(32))
-    for number, (workflow_id, parts) in enumerate(appends(events)):
-        partition = partition_of(workflow_id, PARTITIONS)
-        records, chains[partition] = frame_append(
-            str(workflow_id).encode(), parts, f"append{number}", len(found[partition]) + 1, chains[partition]
-        )
-        found[partition] += records
-    return found
+def count(records: Frames) -> int:
+    """How many records there are."""
+    return sum(map(len, records.values()))
 
 
-@dataclass(frozen=True, slots=True)
-class Filled:
-    """A log that is written and not committed yet, and what its workers need to know."""
+@dataclass(slots=True)
+class BenchLog:
+    """A log with its tables, and what its workers need to know. `events` are those that were staged."""
 
     settings: ProjectorSettings
     log: LogIdentity
     producer: Producer
-    events: int
+    events: int = 0
+
+    def stage(self, records: Frames) -> None:
+        """Write records in a transaction, for `commit` to show them all at once."""
+        self.producer.begin_transaction()
+        for partition, of_partition in records.items():
+            _produce(self.producer, self.log.events.name, partition, of_partition)
+        self.producer.flush(TIMEOUT_S)
+        self.events += count(records)
 
     def commit(self) -> None:
-        """Show the whole log at once."""
+        """Show what was staged."""
         self.producer.commit_transaction(TIMEOUT_S)
 
+    @property
+    def live(self) -> str:
+        """The schema of its first tables."""
+        return f"{self.settings.schema_name}_g1"
 
-def fill(bootstrap_servers: str, dsn: str, name: str, records: Frames) -> Filled:
-    """New topics and tables, and one open transaction with all the records."""
+
+def make_log(bootstrap_servers: str, dsn: str, name: str) -> BenchLog:
+    """New topics and tables."""
     client: ClientSettings = {"bootstrap.servers": bootstrap_servers}
     topics = ensure_topics(client, name, PARTITIONS, TIMEOUT_S)
     log = LogIdentity(cluster_id(client, TIMEOUT_S), topics.events, topics.packages)
@@ -130,11 +157,7 @@ def fill(bootstrap_servers: str, dsn: str, name: str, records: Frames) -> Filled
         }
     )
     producer.init_transactions(TIMEOUT_S)
-    producer.begin_transaction()
-    for partition, of_partition in records.items():
-        _produce(producer, topics.events.name, partition, of_partition)
-    producer.flush(TIMEOUT_S)
-    return Filled(settings, log, producer, sum(map(len, records.values())))
+    return BenchLog(settings, log, producer)
 
 
 def _produce(producer: Producer, topic: str, partition: int, records: Sequence[WireRecord]) -> None:

@@ -1,7 +1,8 @@
 """The Faust app: membership, assignment and lifecycle around the projection. It writes nothing to Kafka.
 
-One agent takes whole fetches from a short queue and applies them, one after another. Faults of a partition (a gap, a
-database that went back) end in another seek; a gap that persists halts the partition, for all workers.
+One agent applies at once what was fetched while it applied what came before: under load in few big transactions instead
+of many small ones that wait for one another. Faults of a partition (a gap, a database that went back) end in another
+seek; a gap that persists halts the partition, for all workers.
 """
 # pyright: basic
 # faust.App's own types are loose: settings, channels and services come as Any.
@@ -21,6 +22,8 @@ from faust.types import TP
 from aion_projectors import halts
 from aion_projectors.apply import Applied
 from aion_projectors.checkpoints import CheckpointRow
+from aion_projectors.fetched import Fetched, follow
+from aion_projectors.kafka_security import KafkaSecurity, kafka_security
 from aion_projectors.plan import Behind, Gap
 from aion_projectors.projection import Projection
 from aion_projectors.settings import ProjectorSettings
@@ -30,8 +33,8 @@ from aion_store.log.reader import TopicIdentity, describe_topic, offset_bounds
 from aion_store.postgres.generation import LogPartition
 from aion_store.projected import LogName
 
-QUEUED_FETCHES: Final = 2
 MAX_RECORDS: Final = 10_000
+"""Of a fetch; as many may wait for the agent before the next fetch has to."""
 MAX_PARTITION_BYTES: Final = 4 * 1024 * 1024
 GAPS_UNTIL_HALT: Final = 3
 WATCH_S: Final = 3.0
@@ -72,7 +75,9 @@ class ProjectorApp(faust.App):
     projection: Projection
     failure: asyncio.Future[BaseException]
     _logs: Mapping[str, LogName]
-    _fetches: Any
+    _calls: Any
+    _waiting: dict[TP, Fetched]
+    _room: asyncio.Event
     _gaps: dict[TP, tuple[Gap, int]]
     _reached: dict[TP, int]
 
@@ -82,12 +87,15 @@ class ProjectorApp(faust.App):
         self.failure = asyncio.get_running_loop().create_future()
         self._logs = {settings.events_topic: "events", settings.packages_topic: "packages"}
         self._gaps, self._reached = {}, {}
-        self._fetches = self.channel(maxsize=QUEUED_FETCHES)
-        self.agent(self._fetches, name=f"{settings.group_id}.project")(self._project)
+        self._calls, self._waiting, self._room = self.channel(maxsize=0), {}, asyncio.Event()
+        self._room.set()
+        self.agent(self._calls, name=f"{settings.group_id}.project")(self._project)
 
-    async def _project(self, fetches: Any) -> None:
+    async def _project(self, calls: Any) -> None:
         try:
-            async for fetch in fetches:
+            async for _ in calls:
+                fetch, self._waiting = self._waiting, {}
+                self._room.set()
                 await self.take(fetch)
         except Exception as error:  # noqa: BLE001 - whatever it is, the worker is to stop and say so
             self.fail(error)
@@ -115,8 +123,18 @@ class ProjectorApp(faust.App):
             self.failure.set_result(error)
 
     async def put(self, fetch: Fetch) -> None:
-        """Queue a fetch for the agent, once there is room."""
-        await self._fetches.put(fetch)
+        """Add a fetch to what waits for the agent, once there is room, and call the agent.
+
+        Each time: a rebalance drops calls, and the agent passes over those that find nothing.
+        """
+        if not self._room.is_set():
+            await self._calls.put(True)
+            await self._room.wait()
+        for tp, fetched in fetch.items():
+            self._waiting[tp] = follow(self._waiting.get(tp), fetched)
+        if sum(len(fetched.stretch.records) for fetched in self._waiting.values()) >= MAX_RECORDS:
+            self._room.clear()
+        await self._calls.put(True)
 
     async def read_checkpoints(self, partitions: set[TP]) -> Mapping[TP, CheckpointRow]:
         """Where the tables of these partitions stand."""
@@ -134,13 +152,13 @@ class ProjectorApp(faust.App):
         """Apply a fetch, and see to the partitions that it couldn't bring forward."""
         consumer = cast("ProjectorConsumer", self.consumer)
         wanted = {tp: fetched for tp, fetched in fetch.items() if consumer.is_current(tp, fetched)}
-        for tp, fetched in wanted.items():
-            if fetched.lost:
-                await self._halt_lost(tp, fetched.stretch.start)
-        places = {self._place(tp): tp for tp, fetched in wanted.items() if not fetched.lost}
+        places = {self._place(tp): tp for tp, (_, stretch, lost) in wanted.items() if stretch.records or not lost}
         stretches = {place: wanted[tp].stretch for place, tp in places.items()}
         for place, applied in (await self.projection.apply(stretches)).items():
             await self._see_to(places[place], applied)
+        for tp, fetched in wanted.items():
+            if fetched.lost and consumer.is_current(tp, fetched):
+                await self._halt_lost(tp, fetched.stretch.position)
 
     async def _see_to(self, tp: TP, applied: Applied) -> None:
         consumer = cast("ProjectorConsumer", self.consumer)
@@ -238,13 +256,13 @@ def build_app(settings: ProjectorSettings, projection: Projection) -> ProjectorA
     app = ProjectorApp(
         settings.group_id,
         broker=[f"kafka://{server}" for server in settings.bootstrap_servers],
+        broker_credentials=_credentials(kafka_security(settings.kafka)),
         key_serializer="raw",
         value_serializer="raw",
         web_enabled=False,
         topic_disable_leader=True,
         topic_allow_declare=False,
         stream_wait_empty=False,
-        stream_buffer_maxsize=QUEUED_FETCHES,
         stream_recovery_delay=0.0,
         consumer_auto_offset_reset="none",
         consumer_max_fetch_size=MAX_PARTITION_BYTES,
@@ -258,6 +276,14 @@ def build_app(settings: ProjectorSettings, projection: Projection) -> ProjectorA
     )
     app.attach(settings, projection)
     return app
+
+
+def _credentials(security: KafkaSecurity) -> faust.auth.Credentials | None:
+    if (login := security.login) is not None:
+        return faust.SASLCredentials(
+            username=login.username, password=login.password, mechanism=login.mechanism, ssl_context=security.tls
+        )
+    return None if security.tls is None else faust.SSLCredentials(security.tls)
 
 
 async def run_app(app: ProjectorApp, stop: asyncio.Event) -> None:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple, Protocol
+from typing import NamedTuple, Protocol
 
 from aion_projectors.stretch import Stretch
-from aion_store.log.record import Headers, parse_record
+from aion_store.log.record import parse_record
 
 
 class ConsumedRecord(Protocol):
@@ -21,7 +21,7 @@ class ConsumedRecord(Protocol):
     @property
     def value(self) -> bytes | None: ...
     @property
-    def headers(self) -> Headers: ...
+    def headers(self) -> Sequence[tuple[str, bytes | None]]: ...
 
 
 class Drained(NamedTuple):
@@ -38,24 +38,22 @@ class Drained(NamedTuple):
 
 
 class Fetched(NamedTuple):
-    """A drain with its records parsed."""
+    """A drain with its records parsed, or several that followed one another; `lost` is said of its end."""
 
     epoch: int
     stretch: Stretch
     lost: bool
 
 
+def follow(before: Fetched | None, after: Fetched) -> Fetched:
+    """What two drains of a partition come to; nothing is left of one whose epoch is over."""
+    if before is None or before.epoch != after.epoch:
+        return after
+    (start, records, _), (_, later, position) = before.stretch, after.stretch
+    return Fetched(after.epoch, Stretch(start, [*records, *later], position), after.lost)
+
+
 def parse(drained: Drained) -> Fetched:
     """The same with parsed records. Raises SchemaMismatchError for a record of a newer format."""
-    try:
-        records = [parse_record(r.offset, r.timestamp, r.key, r.value, r.headers) for r in drained.records]
-    except (TypeError, AttributeError):  # a header's value is null, which no writer of ours leaves
-        records = [
-            parse_record(r.offset, r.timestamp, r.key, r.value, _without_nulls(r.headers)) for r in drained.records
-        ]
+    records = [parse_record(r.offset, r.timestamp, r.key, r.value, r.headers) for r in drained.records]
     return Fetched(drained.epoch, Stretch(drained.start, records, drained.position), drained.lost)
-
-
-def _without_nulls(headers: Sequence[tuple[str, Any]]) -> Headers:
-    """The headers that have a value: for all readers of the log, one that is null isn't there."""
-    return [(name, content) for name, content in dict(headers).items() if content is not None]

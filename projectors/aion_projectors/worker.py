@@ -16,6 +16,7 @@ from typing import Final
 
 import psycopg
 
+from aion_projectors.collecting import collecting_rarely
 from aion_projectors.faust_app import build_app, run_app
 from aion_projectors.logs import describe_log
 from aion_projectors.projection import Projection
@@ -84,7 +85,8 @@ def run(settings: ProjectorSettings) -> int:
     for name in ("faust", "mode", "aiokafka"):
         logging.getLogger(name).setLevel(logging.WARNING)
     try:
-        asyncio.run(_until_signalled(settings))
+        with collecting_rarely():
+            asyncio.run(_until_signalled(settings))
     except StoreError as error:
         print(error, file=sys.stderr)  # noqa: T201 - the last word of a program
         return FAILED

@@ -22,6 +22,10 @@ from tests.waiting import wait_until
 
 PARTITIONS = 2
 AWAY_S = 20.0
+BACK_S = 90.0
+"""By then a worker must be back. One that couldn't seek starts anew: up to 5 s of rest, 6 s until the broker has given
+up its former membership, and on a busy machine a multiple of that.
+"""
 WAITING = """
 select 1 from pg_locks as l join pg_stat_activity as a using (pid)
 where not l.granted and l.relation = to_regclass('events') and a.application_name = 'aion-store projector'
@@ -165,7 +169,7 @@ def test_workers_go_on_by_themselves_when_postgres_comes_back(
                     settings = projected.settings.model_copy(update={"dsn": far.dsn})
                     workers.enter_context(running_worker(settings))
                     histories.go_on()
-                    projected.wait_for_end() if running else far.go_away()
+                    projected.wait_for_end(deadline_s=BACK_S) if running else far.go_away()
         for _, far, histories, running in scenes:
             if running:
                 histories.go_on()
@@ -175,5 +179,5 @@ def test_workers_go_on_by_themselves_when_postgres_comes_back(
         for _, far, _, _ in scenes:
             far.come_back()
         for projected, _, histories, _ in scenes:
-            projected.wait_for_end()
+            projected.wait_for_end(deadline_s=BACK_S)
             assert check_tables(projected) == assert_clean(projected) == histories.written

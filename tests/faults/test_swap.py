@@ -25,7 +25,7 @@ def projected(servers: Servers, database: str, topic_prefix: str) -> Projected:
 
 
 @contextmanager
-def rebuilding(projected: Projected) -> Generator[None]:
+def rebuilding(projected: Projected, deadline_s: float = TIMEOUT_S) -> Generator[None]:
     """A rebuild beside the block, which ends by itself once the block has."""
     settings = projected.settings
     work = Rebuild(settings.kafka, projected.dsn, settings.schema_name, projected.log)
@@ -42,7 +42,7 @@ def rebuilding(projected: Projected) -> Generator[None]:
     try:
         yield
     finally:
-        thread.join(TIMEOUT_S)
+        thread.join(deadline_s)
         assert not thread.is_alive(), "the rebuild doesn't end"
     if failures:
         raise failures[0]

@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from aion_projectors.collecting import collecting_rarely
 from aion_service.cli import health, quarantine
 from aion_service.cli import reanchor as reanchor_command
 from aion_service.cli import rebuild as rebuild_command
@@ -65,7 +66,8 @@ def verify(
 ) -> None:
     """Compare the tables with the log, and say every difference; exit code 3 when there are any."""
     request = verify_command.VerifyRequest(partition or (), workflow or (), sample, moved, repair, as_json)
-    raise typer.Exit(run(verify_command.verify(request)))
+    with collecting_rarely():
+        raise typer.Exit(run(verify_command.verify(request)))
 
 
 def rebuild(
@@ -83,7 +85,8 @@ def rebuild(
     if drop and (resume or accept_log):
         raise typer.BadParameter("--drop goes alone")
     work = rebuild_command.drop() if drop else rebuild_command.rebuild(resume=resume, accept_log=accept_log)
-    raise typer.Exit(run(work))
+    with collecting_rarely():
+        raise typer.Exit(run(work))
 
 
 def unhalt(

@@ -299,15 +299,12 @@ def stretch_of(messages: list[Message], position: int) -> Stretch:
 def parse_message(message: Message, offset: int) -> ParsedRecord:
     """The record that a confluent-kafka message holds."""
     key, value = message.key(), message.value()
-    headers = message.headers()
-    pairs = dict(headers).items() if isinstance(headers, list) else (headers or {}).items()
-    kept = [(name, content) for name, content in pairs if isinstance(content, bytes)]
     return parse_record(
         offset,
         message.timestamp()[1],
         key.encode() if isinstance(key, str) else key,
         value.encode() if isinstance(value, str) else value,
-        kept,
+        cast("list[tuple[str, bytes | None]] | None", message.headers()),
     )
 
 

@@ -7,12 +7,12 @@ something else, noted and passed over. All headers are text. The format is versi
 from __future__ import annotations
 
 import re
-from binascii import hexlify
+from binascii import hexlify, unhexlify
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from hashlib import sha256
-from typing import Final, NamedTuple, TypeAlias
+from typing import Final, NamedTuple, TypeAlias, cast
 
 from aion_store.errors import SchemaMismatchError
 from aion_store.limits import MAX_EVENTS_PER_APPEND, MAX_INTEGER
@@ -29,11 +29,8 @@ RECORD_KINDS: Final = frozenset({TIMER, PACKAGE, PACKAGE_DELETE, PACKAGE_ROUTE})
 """Kinds that aren't events: their records have no `seq` and no `at`."""
 SLOTS: Final = ("a", "b")
 
-Headers: TypeAlias = Sequence[tuple[str, bytes]]
-
 _APPEND = re.compile(rb"([A-Za-z0-9._-]{1,64}):([1-9]\d{0,3})/([1-9]\d{0,3})")
-_NUMBER = re.compile(rb"[1-9]\d{0,18}")
-_CHAIN = re.compile(rb"[0-9a-f]{64}")
+_NUMBER_DIGITS = 19
 _VERSION = str(VERSION).encode()
 _VERSION_FIELD, _VERSION_HEADER = length_prefixed(_VERSION), ("v", _VERSION)
 _CHAIN_OPENED = sha256(CHAIN_OPENING)
@@ -86,16 +83,36 @@ ParsedRecord: TypeAlias = LogRecord | Mark | ForeignRecord
 
 
 def parse_record(
-    offset: int, logged_at_ms: int, key: bytes | None, value: bytes | None, headers: Headers | None
+    offset: int,
+    logged_at_ms: int,
+    key: bytes | None,
+    value: bytes | None,
+    headers: Sequence[tuple[str, bytes | None]] | None,
 ) -> ParsedRecord:
-    """What a record read from the log is. Raises SchemaMismatchError for one of ours in a newer format."""
-    fields = dict(headers or ())
+    """What a record read from the log is; a header without a value isn't there.
+
+    Raises SchemaMismatchError for one of ours in a newer format.
+    """
+    fields = cast("dict[str, bytes]", dict(headers or ()))
+    try:
+        return _parse(offset, logged_at_ms, key, value, fields)
+    except (
+        TypeError,
+        AttributeError,
+    ):  # a header's value is null, which no writer of ours leaves: too rare to look for
+        there = {name: content for name, content in dict(headers or ()).items() if content is not None}
+        return _parse(offset, logged_at_ms, key, value, there)
+
+
+def _parse(
+    offset: int, logged_at_ms: int, key: bytes | None, value: bytes | None, fields: dict[str, bytes]
+) -> ParsedRecord:
     kind = fields.get("kind")
     if kind is None or value is None:
         return ForeignRecord(offset, "it has no kind" if kind is None else "it has no value")
     version = fields.get("v")
     if version != _VERSION:
-        if version is not None and _NUMBER.fullmatch(version):
+        if version is not None and _is_number(version):
             found = f"version {version.decode()} at offset {offset}"
             raise SchemaMismatchError(f"version {VERSION}", found, "The log's record format")
         return ForeignRecord(offset, "it has no format version")
@@ -122,7 +139,8 @@ def _parse_ours(
 ) -> LogRecord:
     append = _APPEND.fullmatch(fields["append"])
     ordinal, chain = fields["ordinal"], fields["chain"]
-    if append is None or not _NUMBER.fullmatch(ordinal) or not _CHAIN.fullmatch(chain):
+    digest = _digest(chain)
+    if append is None or digest is None or not _is_number(ordinal):
         raise ValueError("header append, ordinal or chain is malformed")
     index, count = int(append[2]), int(append[3])
     if not index <= count <= MAX_EVENTS_PER_APPEND:
@@ -130,15 +148,28 @@ def _parse_ours(
     seq: int | None = None
     at: str | None = None
     if kind not in RECORD_KINDS:
-        if not _NUMBER.fullmatch(fields["seq"]) or key is None:
+        if not _is_number(fields["seq"]) or key is None:
             raise ValueError("an event's record needs a seq and a key")
         seq, at = int(fields["seq"]), fields["at"].decode()
     number = int(ordinal)
     if number > MAX_INTEGER or (seq is not None and seq > MAX_INTEGER):
         raise ValueError("header ordinal or seq is above 2**63 - 1")
-    digest = bytes.fromhex(chain.decode())
     append_id = append[1].decode()
     return LogRecord(offset, logged_at_ms, key, value, kind, seq, at, append_id, index, count, number, digest)
+
+
+def _is_number(text: bytes) -> bool:
+    """Whether a text is a decimal number from 1 of at most 19 digits. No expression: every record has two or three."""
+    return text.isdigit() and len(text) <= _NUMBER_DIGITS and not text.startswith(b"0")
+
+
+def _digest(chain: bytes) -> bytes | None:
+    """The chain value that 64 lower-case hex digits are; None for any other text."""
+    try:
+        digest = unhexlify(chain)
+    except ValueError:
+        return None
+    return digest if len(digest) == DIGEST_BYTES and hexlify(digest) == chain else None
 
 
 @dataclass(frozen=True, slots=True)
