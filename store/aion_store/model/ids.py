@@ -6,8 +6,11 @@ Two ids of different types are never interchangeable: constructing an event with
 from __future__ import annotations
 
 import os
+import struct
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import repeat
 from typing import Annotated, Any, ClassVar, Final, Self, TypeAlias
 from uuid import UUID, SafeUUID
 
@@ -28,7 +31,8 @@ _UNKNOWN: Final = SafeUUID.unknown
 _LATELY: Final = 2_000
 _TEXT_CHARS: Final = 36
 _SLOTS: Any = UUID
-_put_int, _put_safe = _SLOTS.int.__set__, _SLOTS.is_safe.__set__
+_put_int: Callable[[UUID, int], None] = _SLOTS.int.__set__
+_put_safe: Callable[[UUID, SafeUUID], None] = _SLOTS.is_safe.__set__
 """UUIDs refuse to be assigned to; their slots' own setters are the fastest way past that."""
 
 
@@ -60,6 +64,15 @@ class _UuidId(UUID):
         _put_int(same, value.int)
         _put_safe(same, _UNKNOWN)
         return same
+
+    @classmethod
+    def all_in(cls, octets: bytes) -> list[Self]:
+        """The ids that these bytes are, sixteen each, in their order."""
+        values = [(high << 64) | low for high, low in struct.iter_unpack(">QQ", octets)]
+        ids = [*map(object.__new__, repeat(cls, len(values)))]
+        deque(map(_put_int, ids, values), 0)
+        deque(map(_put_safe, ids, repeat(_UNKNOWN)), 0)
+        return ids
 
     @classmethod
     def __get_pydantic_core_schema__(cls, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
