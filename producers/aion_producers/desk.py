@@ -23,8 +23,9 @@ from aion_store.projected import ProjectedHeads
 class Desk:
     """Where writes of one partition are handed in. Its thread takes the partition over as soon as it is made.
 
-    `holds` is called on the loop: with True when the partition has been taken over, with False when it turned out to
-    be another's, or can't be written any more.
+    `holds` is called on the loop: with the last ordinal when the partition has been taken over, with None when it
+    turned out to be another's, or can't be written any more. `settled` is called there with all answers, before the
+    callers have them.
     """
 
     def __init__(
@@ -34,7 +35,8 @@ class Desk:
         helpers: Executor,
         stable: StableEnds,
         mandate: Mandate,
-        holds: Callable[[bool], None],
+        holds: Callable[[int | None], None],
+        settled: Callable[[list[Answer]], None],
     ) -> None:
         settings = log.settings
         inbox = self._inbox = Inbox[LookedUp](settings.turn_s)
@@ -43,10 +45,14 @@ class Desk:
 
         def answer(answers: list[Answer]) -> None:
             inbox.expect_turn()
-            self._call_on_loop(lambda: submissions.settle(answers))
+            self._call_on_loop(lambda: settle(answers))
 
-        def tell(held: bool) -> None:
-            self._call_on_loop(lambda: holds(held))
+        def settle(answers: list[Answer]) -> None:
+            settled(answers)
+            submissions.settle(answers)
+
+        def tell(ordinal: int | None) -> None:
+            self._call_on_loop(lambda: holds(ordinal))
 
         writer = PartitionWriter(log, inbox, projected, helpers, stable, mandate, answer, tell)
         name = f"aion-{log.topic.name}-{log.partition}"

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Coroutine, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from types import TracebackType
@@ -21,7 +21,8 @@ from aion_producers.ownership_feed import OwnershipFeed
 from aion_producers.settings import WriterSettings
 from aion_producers.stability import StableEnds
 from aion_producers.take_over import PartitionLog
-from aion_producers.write import Write
+from aion_producers.watch import WriterWatch
+from aion_producers.write import Answer, Write
 from aion_store.append_ids import AppendIds
 from aion_store.append_rules import PreparedAppend
 from aion_store.errors import NotOwnerError, StoreError, UnavailableError
@@ -46,7 +47,7 @@ class LogWriter:
 
     `claim` is called before the first write and may raise NotOwnerError: then nothing is written, and it is called
     again before the next one; once it returned, this is the only writer. `ownership` says which partitions it writes,
-    and `take` begins with them; `changes` tells which of the events log are this writer's.
+    and `take` begins with them; `changes` tells which of the events log are this writer's. `watch` is told all of it.
     """
 
     def __init__(
@@ -60,11 +61,12 @@ class LogWriter:
         *,
         settings: WriterSettings | None = None,
         ownership: Ownership | None = None,
+        watch: WriterWatch | None = None,
     ) -> None:
         self._client, self._prefix, self._projected = client, prefix, projected
         self._topics: Mapping[LogName, TopicIdentity] = {"events": events, "packages": packages}
         self._settings = settings or WriterSettings()
-        self._ownership = ownership or AllPartitions()
+        self._ownership, self._watch = ownership or AllPartitions(), watch
         self._claim, self._claiming = claim, asyncio.Lock()
         self._append_ids = AppendIds()
         self._loop = asyncio.get_running_loop()
@@ -181,6 +183,9 @@ class LogWriter:
         """
         self._closed = True
         desks = self._leaving = [*self._leaving, *self._desks.values()]
+        for where in self._desks:
+            if self._watch is not None and where.log == "events":
+                self._watch.let_go(where.partition)
         self._desks.clear()
         deadline = time.monotonic() + timeout_s
         with suppress(TimeoutError):
@@ -255,20 +260,39 @@ class LogWriter:
         log = PartitionLog(self._client, self._topics[where.log], self._prefix, *where, self._settings)
         mandate = Mandate(self._ownership, where)
 
-        def holds(held: bool) -> None:
-            if where.log == "events" and self._desks.get(where) is desk:
-                self.changes.gain([where.partition]) if held else self.changes.drop([where.partition], "lost")
+        watch = self._watch if where.log == "events" else None
 
-        desk = Desk(log, self._projected, self._helpers, self._stable, mandate, holds)
+        def holds(ordinal: int | None) -> None:
+            if where.log != "events" or self._desks.get(where) is not desk:
+                return
+            if ordinal is None:
+                self._not_ours([where], "lost")
+                return
+            self.changes.gain([where.partition])
+            if watch is not None:
+                watch.taken_over(where.partition, ordinal)
+
+        def settled(answers: list[Answer]) -> None:
+            if watch is not None:
+                watch.settled(where.partition, answers)
+
+        desk = Desk(log, self._projected, self._helpers, self._stable, mandate, holds, settled)
         self._desks[where] = desk
         return desk
 
     def _take_leave(self, partitions: Sequence[LogPartition], kind: Literal["revoked", "lost"]) -> list[Desk]:
         """The desks of the partitions, where no more is handed in; they are closed with this writer at the latest."""
-        self.changes.drop([where.partition for where in partitions if where.log == "events"], kind)
+        self._not_ours(partitions, kind)
         leaving = [desk for where in partitions if (desk := self._desks.pop(where, None)) is not None]
         self._leaving = [desk for desk in self._leaving if not desk.ended] + leaving
         return leaving
+
+    def _not_ours(self, partitions: Iterable[LogPartition], kind: Literal["revoked", "lost"]) -> None:
+        gone = [where.partition for where in partitions if where.log == "events"]
+        self.changes.drop(gone, kind)
+        if self._watch is not None:
+            for partition in gone:
+                self._watch.let_go(partition)
 
     def _tell_what_is_owned(self) -> None:
         """Where nobody assigns partitions, all of them are its own from now on."""

@@ -38,8 +38,8 @@ _MANY = 1_000_000
 class PartitionWriter:
     """Run `run` on a thread of its own: it returns when the inbox is closed, or when it can't write any more.
 
-    `holds` is told when the partition has been taken over (True), and when it turns out to be another's, or this writer
-    can't go on (False).
+    `holds` is told when the partition has been taken over (the ordinal of its last record), and when it turns out to be
+    another's, or this writer can't go on (None).
     """
 
     def __init__(
@@ -51,7 +51,7 @@ class PartitionWriter:
         stable: StableEnds,
         mandate: Mandate,
         answer: Callable[[list[Answer]], None],
-        holds: Callable[[bool], None],
+        holds: Callable[[int | None], None],
     ) -> None:
         self._log, self._inbox, self._stable, self._answer = log, inbox, stable, answer
         self._projected, self._mandate, self._holds = projected, mandate, holds
@@ -78,12 +78,12 @@ class PartitionWriter:
         except StoreError as error:
             _LOG.error("%s partition %s takes no more: %s", self._log.topic.name, self._log.partition, error)
             failure = error
-            self._holds(False)
+            self._holds(None)
             self._refuse(lambda _: failure.with_traceback(None))
         except Exception as error:  # noqa: BLE001 - a thread that ends must leave no caller waiting
             _LOG.exception("the writer of %s partition %s ended", self._log.topic.name, self._log.partition)
             reason = f"its thread ended ({error}); open the store again"
-            self._holds(False)
+            self._holds(None)
             self._refuse(lambda _: UnavailableError("The writer", reason))
         finally:
             self._answer([(write, write.outcome_unknown()) for write in self._in_flight])
@@ -192,7 +192,7 @@ class PartitionWriter:
                 name = self._log.name
                 self._answer([(write, name.token(ordinal)) for write, ordinal in found.items()])
                 self._inbox.put_back([write for write in unsettled if write not in found])
-                self._holds(True)
+                self._holds(place.ordinal)
                 return True
 
     def _depose(self, unsettled: Iterable[Write], found: Mapping[Write, int]) -> bool:
@@ -202,7 +202,7 @@ class PartitionWriter:
         """
         mandate, name = self._mandate, self._log.name
         _LOG.warning("%s partition %s is written by another process now", self._log.topic.name, self._log.partition)
-        self._holds(False)
+        self._holds(None)
         owner = mandate.owner()
         renewable = mandate.renewable and not mandate.withdrawn
         if renewable:

@@ -23,6 +23,7 @@ from aion_projectors.settings import ENVIRONMENT_VARIABLE, ProjectorSettings
 from aion_service.background import background
 from aion_service.embedded.stack import EmbeddedStack, embedded_stack
 from aion_service.event_store import KafkaEventStore
+from aion_service.session_cache import SessionCache
 from aion_service.settings import Settings
 from aion_service.writing import writing
 from aion_store.contract import EventStore
@@ -170,13 +171,15 @@ async def _assemble(
         "events": _view("events", log.events, end_of_log),
         "packages": _view("packages", log.packages, end_of_log),
     }
-    writer = await exits.enter_async_context(writing(settings, log, heads, claim))
+    cache = SessionCache(settings.session_cache_bytes)
+    writer = await exits.enter_async_context(writing(settings, log, heads, claim, cache))
     reads = ConsistentReads(pool, watcher, views, marks)
     tables = PostgresStreamTables(reads, log.events.partitions, settings.read_timeout_s)
     store = KafkaEventStore(
         writer,
         reads,
         marks,
+        cache,
         LagReader(settings.client, log.events.name, end_of_log, pool),
         AttributeRegistry(settings.write_dsn, settings.schema_name),
         LogStreams(settings.client, log.events, end_of_log, tables),

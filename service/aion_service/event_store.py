@@ -12,6 +12,8 @@ from datetime import datetime
 from typing import Final
 
 from aion_producers.log_writer import LogWriter
+from aion_service.session_cache import SessionCache
+from aion_service.session_reads import SessionReads
 from aion_store.append_ids import AppendIds
 from aion_store.append_rules import PreparedAppend, check_append, check_batches
 from aion_store.call_rules import (
@@ -34,7 +36,6 @@ from aion_store.model.packages import PackageRecord
 from aion_store.postgres.attribute_registry import AttributeRegistry
 from aion_store.postgres.consistency import ConsistentReads, SessionMarks
 from aion_store.postgres.lag import LagReader
-from aion_store.postgres.reader import PostgresReads
 from aion_store.projected import LogName
 from aion_store.streams.contract import Subscription, SubscriptionStart
 from aion_store.streams.position import Start
@@ -46,7 +47,7 @@ REGISTRATION_S: Final = 3_600.0
 _SLICE: Final = 200
 
 
-class KafkaEventStore(PostgresReads):
+class KafkaEventStore(SessionReads):
     """The event store on Kafka and Postgres. `aion_store.contract` says what each method means."""
 
     def __init__(
@@ -54,6 +55,7 @@ class KafkaEventStore(PostgresReads):
         writer: LogWriter,
         reads: ConsistentReads,
         marks: SessionMarks,
+        cache: SessionCache,
         lag: LagReader,
         registry: AttributeRegistry,
         streams: LogStreams,
@@ -62,7 +64,7 @@ class KafkaEventStore(PostgresReads):
         read_timeout_s: float,
         append_timeout_s: float,
     ) -> None:
-        super().__init__(reads, partitions, read_timeout_s)
+        super().__init__(reads, cache, partitions, read_timeout_s)
         self._writer, self._marks, self._lag = writer, marks, lag
         self._registry, self._streams = registry, streams
         self._append_timeout_s = append_timeout_s

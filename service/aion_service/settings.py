@@ -50,6 +50,8 @@ class Settings(BaseSettings):
     """How long a read waits for the tables to be fresh enough."""
     append_timeout_s: Seconds = 30.0
     """How long a write waits for its outcome."""
+    session_cache_bytes: int = Field(default=64 * 1_024 * 1_024, ge=0)
+    """Memory for histories that this process writes, kept decoded for `session` reads; 0 keeps none."""
     ownership: str = "all"
     """Which partitions this process writes: `all` (it is alone), `group` (the processes of the group
     `<prefix>.writers` share them), a fixed part such as `0-15,packages` (of two that have it one is refused), or

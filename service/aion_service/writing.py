@@ -9,6 +9,7 @@ from aion_producers.group_ownership import GroupOwnership
 from aion_producers.log_writer import LogWriter
 from aion_producers.ownership import AllPartitions, ChosenPartitions
 from aion_producers.settings import WriterSettings
+from aion_producers.watch import WriterWatch
 from aion_service.settings import Settings
 from aion_store.log.reader import TopicIdentity
 from aion_store.postgres.heads import PostgresHeads
@@ -18,9 +19,13 @@ from aion_store.projected import LogName
 
 @asynccontextmanager
 async def writing(
-    settings: Settings, log: LogIdentity, heads: PostgresHeads, claim: Callable[[], None] | None
+    settings: Settings,
+    log: LogIdentity,
+    heads: PostgresHeads,
+    claim: Callable[[], None] | None,
+    watch: WriterWatch,
 ) -> AsyncGenerator[LogWriter]:
-    """The writers, in their group where they share the partitions; they leave it before they end."""
+    """The writers, in their group where they share the partitions; they leave it before they end. `watch` is told."""
     tuned = WriterSettings(session_timeout_s=settings.writer_session_timeout_s)
     ownership = _ownership(settings, log, tuned)
     async with LogWriter(
@@ -32,6 +37,7 @@ async def writing(
         claim,
         settings=tuned,
         ownership=ownership,
+        watch=watch,
     ) as writer:
         if not isinstance(ownership, GroupOwnership):
             if not isinstance(settings.share, str):

@@ -111,3 +111,13 @@ def test_names_may_be_short_text(name: str) -> None:
 def test_other_names_are_refused(name: str) -> None:
     with pytest.raises(ValueError):
         checked_name(name)
+
+
+def test_ids_are_read_from_their_bytes_in_a_row() -> None:
+    ids = [WorkflowId.random() for _ in range(5)]
+    found = WorkflowId.all_in(b"".join(each.bytes for each in ids))
+    assert found == ids
+    assert [(type(each), str(each), each.is_safe) for each in found] == [
+        (WorkflowId, str(each), each.is_safe) for each in ids
+    ]
+    assert WorkflowId.all_in(b"") == []

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Sequence
+
 from aion_store.conformance.checks import record, refused, same
 from aion_store.conformance.events import SECOND, START, HistoryBuilder, run, workflow
 from aion_store.contract import EventStore
-from aion_store.errors import SchemaMismatchError, StaleProjectionError
+from aion_store.errors import SchemaMismatchError, SequenceConflictError, StaleProjectionError
 from aion_store.model.consistency import Consistency, ConsistencyToken
-from aion_store.model.ids import NamedTimer
+from aion_store.model.events import Event
+from aion_store.model.ids import NamedTimer, WorkflowId
 from aion_store.model.packages import PackageRecord
 from aion_store.model.timers import TimerEntry
 
@@ -115,3 +119,53 @@ async def s66_an_eventual_read_is_never_torn(store: EventStore) -> None:
         found = await store.read_history(workflow(1), consistency=Consistency.EVENTUAL)
         same(len(found) % 3, 0, "how many events of a torn append an eventual read returned")
         same(found, events[: len(found)], "the beginning of the history")
+
+
+async def s109_session_reads_follow_a_hot_history(store: EventStore) -> None:
+    """Read again and again while it grows, whole and in parts: each read has every append that was acknowledged."""
+    one = workflow(1)
+    history, events = HistoryBuilder(one), list[Event]()
+    same(await store.read_history(one, consistency=Consistency.SESSION), [], "the history of an unknown workflow")
+    for number in range(1, 7):
+        added = [history.started(run_id=run(number)), *history.signals(number)]
+        events += added
+        await record(store, *added, append_id="again")
+        for _ in range(2):
+            same(await store.read_history(one, consistency=Consistency.SESSION), events, f"the history at {number}")
+        await record(store, *added, append_id="again")
+        conflict = await refused(SequenceConflictError, record(store, *added), "an append to an older head")
+        same(conflict.found, len(events), "the head that was found")
+        await _parts_are_those_of(store, one, events, len(added))
+    more: list[Event] = [*history.signals(8)]
+    async with asyncio.TaskGroup() as tasks:
+        writing = tasks.create_task(_append_each(store, more))
+        while not writing.done():
+            acknowledged = len(events)
+            found = await store.read_history(one, consistency=Consistency.SESSION)
+            same(found[:acknowledged], events, "what was acknowledged before a read")
+            same(found, (events + more)[: len(found)], "what is read while it is written")
+            await asyncio.sleep(0)
+    same(await store.read_history(one, consistency=Consistency.SESSION), events + more, "the whole history")
+
+
+async def _append_each(store: EventStore, events: Sequence[Event]) -> None:
+    for event in events:
+        await record(store, event)
+
+
+async def _parts_are_those_of(store: EventStore, one: WorkflowId, events: list[Event], last_run: int) -> None:
+    """Every read of a part of the history, in the session."""
+    head, level = len(events), Consistency.SESSION
+    same(await store.head(one, consistency=level), head, "the head")
+    same(await store.read_run(one, consistency=level), events[-last_run:], "the latest run")
+    same(await store.read_run(one, run(1), consistency=level), events[:2], "the first run")
+    for place in (-1, 0, 1, head - 1, head, head + 1):
+        rest = events[max(0, place - 1) :]
+        same(await store.read_history_from(one, place, consistency=level), rest, f"the history from {place}")
+        page = events[max(0, place) :][:3]
+        same(await store.read_history_page(one, place, 3, consistency=level), page, f"the page after {place}")
+        back = await store.read_history_page(one, place, 3, reverse=True, consistency=level)
+        same(back, events[: max(0, place - 1)][-3:][::-1], f"the page before {place}")
+    same(await store.read_history_page(one, None, 3, consistency=level), events[:3], "the first page")
+    back = await store.read_history_page(one, None, 3, reverse=True, consistency=level)
+    same(back, events[-3:][::-1], "the last page")

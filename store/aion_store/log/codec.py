@@ -62,8 +62,8 @@ def decode_event(body: bytes, kind: str | None = None) -> Event:
     Raises DecodeError for bytes that aren't JSON, an unknown kind, a missing or ill-typed field.
     """
     try:
-        if b"NaN" in body or b"Infinity" in body:  # maybe in a text; as numbers no other JSON reader takes them
-            _check_finite(body)
+        if (b"N" in body and b"NaN" in body) or (b"I" in body and b"Infinity" in body):  # one byte is found much faster
+            _check_finite(body)  # they may be in a text; as numbers no other JSON reader takes them
         known = _VALIDATORS.get(kind) if kind is not None else None
         if known is not None:
             event = cast("Event", known.validate_json(body, extra="ignore")["data"])

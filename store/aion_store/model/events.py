@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import re
-from typing import Annotated, Any, ClassVar, Literal, Self, TypeAlias, cast
+from typing import Annotated, Any, ClassVar, Final, Literal, Self, TypeAlias, cast
 
 from pydantic import BaseModel, Field, JsonValue, field_validator, model_validator
 
@@ -18,6 +18,8 @@ from aion_store.model.payload import VALUE_CONFIG, ActivityError, AnyPayload, Wo
 from aion_store.model.schedules import ScheduleConfig
 from aion_store.model.search_attributes import SearchAttributeValue
 from aion_store.model.times import DueTime, UtcTime
+
+_put_private: Final = BaseModel.__dict__["__pydantic_private__"].__set__
 
 Sequence: TypeAlias = Annotated[int, Field(ge=1, le=MAX_INTEGER)]
 Attempt: TypeAlias = Annotated[int, Field(ge=0, le=MAX_INTEGER)]
@@ -80,7 +82,7 @@ class RecordedEvent(BaseModel):
 
 def keep_body(event: RecordedEvent, body: bytes) -> None:
     """Let an event stand for the bytes it was decoded from; for the codec only, which knows that they are its own."""
-    object.__setattr__(event, "__pydantic_private__", {"body": body})
+    _put_private(event, {"body": body})
 
 
 class WorkflowStarted(RecordedEvent):

@@ -6,19 +6,33 @@ Two ids of different types are never interchangeable: constructing an event with
 from __future__ import annotations
 
 import os
+import struct
+from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import repeat
 from typing import Annotated, Any, ClassVar, Final, Self, TypeAlias
 from uuid import UUID, SafeUUID
 
-from pydantic import AfterValidator, GetCoreSchemaHandler, GetJsonSchemaHandler, StringConstraints, TypeAdapter
+from pydantic import (
+    AfterValidator,
+    GetCoreSchemaHandler,
+    GetJsonSchemaHandler,
+    StringConstraints,
+    TypeAdapter,
+    ValidatorFunctionWrapHandler,
+)
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema, core_schema
 
 from aion_store.limits import MAX_INTEGER, MAX_NAME_BYTES
 
 _UNKNOWN: Final = SafeUUID.unknown
+_LATELY: Final = 2_000
+_TEXT_CHARS: Final = 36
 _SLOTS: Any = UUID
-_put_int, _put_safe = _SLOTS.int.__set__, _SLOTS.is_safe.__set__
+_put_int: Callable[[UUID, int], None] = _SLOTS.int.__set__
+_put_safe: Callable[[UUID, SafeUUID], None] = _SLOTS.is_safe.__set__
 """UUIDs refuse to be assigned to; their slots' own setters are the fastest way past that."""
 
 
@@ -52,12 +66,40 @@ class _UuidId(UUID):
         return same
 
     @classmethod
+    def all_in(cls, octets: bytes) -> list[Self]:
+        """The ids that these bytes are, sixteen each, in their order."""
+        values = [(high << 64) | low for high, low in struct.iter_unpack(">QQ", octets)]
+        ids = [*map(object.__new__, repeat(cls, len(values)))]
+        deque(map(_put_int, ids, values), 0)
+        deque(map(_put_safe, ids, repeat(_UNKNOWN)), 0)
+        return ids
+
+    @classmethod
     def __get_pydantic_core_schema__(cls, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
         return core_schema.json_or_python_schema(
-            json_schema=core_schema.no_info_after_validator_function(cls.of, core_schema.uuid_schema()),
+            json_schema=core_schema.no_info_wrap_validator_function(_reader_of(cls), core_schema.uuid_schema()),
             python_schema=core_schema.is_instance_schema(cls),
             serialization=core_schema.to_string_ser_schema(),
         )
+
+
+def _reader_of(of_type: type[_UuidId]) -> Callable[[Any, ValidatorFunctionWrapHandler], _UuidId]:
+    """How ids of a type are read from JSON: events of one history, read together, have the same few."""
+    lately: dict[str, _UuidId] = {}
+
+    def read(text: Any, parse: ValidatorFunctionWrapHandler) -> _UuidId:
+        if type(text) is not str:
+            return of_type.of(parse(text))
+        found = lately.get(text)
+        if found is None:
+            found = of_type.of(parse(text))
+            if len(lately) >= _LATELY:
+                lately.clear()
+            if len(text) == _TEXT_CHARS:
+                lately[text] = found
+        return found
+
+    return read
 
 
 class WorkflowId(_UuidId):

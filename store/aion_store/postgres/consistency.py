@@ -12,7 +12,7 @@ from aion_store.errors import SchemaMismatchError
 from aion_store.model.consistency import Consistency, ConsistencyToken, ReadConsistency
 from aion_store.postgres.freshness import POLL_S, CheckpointWatcher, Goal, SharedEndOfLog, unmet
 from aion_store.postgres.generation import LogPartition
-from aion_store.postgres.pool import Query, ReadPool, Rows
+from aion_store.postgres.pool import Query, ReadPool, Rows, SnapshotRows
 from aion_store.projected import LogName
 
 
@@ -65,7 +65,18 @@ class ConsistentReads:
         consistency: ReadConsistency,
         timeout_s: float,
     ) -> list[Rows]:
-        """The rows of each query, all from one snapshot that meets the goals of `consistency`.
+        """The rows of each query, as `answer` gives them."""
+        return (await self.answer(log, partitions, queries, consistency, timeout_s)).rows
+
+    async def answer(
+        self,
+        log: LogName,
+        partitions: Collection[int] | None,
+        queries: Sequence[Query],
+        consistency: ReadConsistency,
+        timeout_s: float,
+    ) -> SnapshotRows:
+        """The rows of each query, all from one snapshot that meets the goals of `consistency`, and what that shows.
 
         `partitions` are those that the answer depends on (None: all of the log's). Raises StaleProjectionError when
         no such snapshot appears in time, UnavailableError when a server doesn't answer.
@@ -79,7 +90,7 @@ class ConsistentReads:
             answer = await self._pool.snapshot(queries)
             stale = unmet(goals, answer.snapshot.checkpoints)
             if stale is None:
-                return answer.rows
+                return answer
             remaining = deadline - time.monotonic()
             if remaining <= 0:
                 raise stale

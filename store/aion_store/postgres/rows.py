@@ -31,9 +31,10 @@ def head_from(rows: Sequence[tuple[Any, ...]]) -> int:
     return rows[0][0] if rows else 0
 
 
-def workflow_ids_from(rows: Iterable[tuple[Any, ...]]) -> list[WorkflowId]:
-    """Rows of an id each."""
-    return [WorkflowId.of(row[0]) for row in rows]
+def workflow_ids_from(rows: Sequence[tuple[Any, ...]]) -> list[WorkflowId]:
+    """The one row of ids, as bytes in a row."""
+    [(ids,)] = rows
+    return WorkflowId.all_in(ids or b"")
 
 
 def runs_from(rows: Iterable[tuple[Any, ...]]) -> list[RunSummary]:
