@@ -21,6 +21,7 @@ from faust.types import TP
 from aion_projectors import halts
 from aion_projectors.apply import Applied
 from aion_projectors.checkpoints import CheckpointRow
+from aion_projectors.kafka_security import KafkaSecurity, kafka_security
 from aion_projectors.plan import Behind, Gap
 from aion_projectors.projection import Projection
 from aion_projectors.settings import ProjectorSettings
@@ -238,6 +239,7 @@ def build_app(settings: ProjectorSettings, projection: Projection) -> ProjectorA
     app = ProjectorApp(
         settings.group_id,
         broker=[f"kafka://{server}" for server in settings.bootstrap_servers],
+        broker_credentials=_credentials(kafka_security(settings.kafka)),
         key_serializer="raw",
         value_serializer="raw",
         web_enabled=False,
@@ -258,6 +260,14 @@ def build_app(settings: ProjectorSettings, projection: Projection) -> ProjectorA
     )
     app.attach(settings, projection)
     return app
+
+
+def _credentials(security: KafkaSecurity) -> faust.auth.Credentials | None:
+    if (login := security.login) is not None:
+        return faust.SASLCredentials(
+            username=login.username, password=login.password, mechanism=login.mechanism, ssl_context=security.tls
+        )
+    return None if security.tls is None else faust.SSLCredentials(security.tls)
 
 
 async def run_app(app: ProjectorApp, stop: asyncio.Event) -> None:
