@@ -31,8 +31,9 @@ class Settings(BaseSettings):
 
     bootstrap_servers: str = Field(min_length=1)
     """Kafka's addresses, `host:port`, comma-separated."""
-    postgres_dsn: SecretStr
-    """Postgres for the tables: a URL or key=value text, as libpq takes it."""
+    postgres_dsn: SecretStr | None = None
+    """Postgres for the tables: a URL or key=value text, as libpq takes it. Only what asks the log alone does without:
+    `audit`, `acls`, `grants`."""
     postgres_read_dsn: SecretStr | None = None
     """Postgres for reads, a replica for example; None reads where the tables are written."""
     kafka: dict[str, SecretStr] = Field(default_factory=dict)
@@ -85,13 +86,22 @@ class Settings(BaseSettings):
 
     @property
     def write_dsn(self) -> str:
-        """The DSN of the tables, secrets opened."""
-        return self.postgres_dsn.get_secret_value()
+        """The DSN of the tables, secrets opened. Raises ConfigurationError when there is none."""
+        return self._opened(self.postgres_dsn)
 
     @property
     def read_dsn(self) -> str:
-        """The DSN that reads go to, secrets opened."""
-        return (self.postgres_read_dsn or self.postgres_dsn).get_secret_value()
+        """The DSN that reads go to, secrets opened. Raises as `write_dsn`."""
+        return self._opened(self.postgres_read_dsn or self.postgres_dsn)
+
+    @staticmethod
+    def _opened(dsn: SecretStr | None) -> str:
+        if dsn is None:
+            raise ConfigurationError(
+                "The store's settings name no Postgres (postgres_dsn: Field required). Give AION_STORE_POSTGRES_DSN, "
+                "or AION_STORE_POSTGRES_DSN_FILE with the file that holds it."
+            )
+        return dsn.get_secret_value()
 
     @classmethod
     def load(cls, values: Mapping[str, Any] | None = None) -> Self:
