@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from aion_producers.replay import Replay
@@ -31,7 +31,7 @@ class DeposedError(Exception):
 class PartitionLog:
     """Which partition is written, and through what."""
 
-    client: ClientSettings
+    client: ClientSettings = field(repr=False)
     topic: TopicIdentity
     prefix: str
     log: LogName
