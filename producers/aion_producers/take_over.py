@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from aion_producers.replay import Replay
@@ -17,7 +17,7 @@ from aion_producers.settings import WriterSettings
 from aion_producers.stability import StableEnds
 from aion_producers.staging import LogPlace, PartitionName
 from aion_producers.transaction import BrokenTransactionError, Fate, Transaction, TransactionalProducer
-from aion_store.errors import UnavailableError
+from aion_store.errors import AccessDeniedError, UnavailableError
 from aion_store.log.reader import ClientSettings, EndOfLog, TopicIdentity, kafka_unavailable, scan_committed
 from aion_store.log.record import SLOTS, barrier_record
 from aion_store.projected import LogName
@@ -31,7 +31,7 @@ class DeposedError(Exception):
 class PartitionLog:
     """Which partition is written, and through what."""
 
-    client: ClientSettings
+    client: ClientSettings = field(repr=False)
     topic: TopicIdentity
     prefix: str
     log: LogName
@@ -89,7 +89,8 @@ class Tenure:
 def take_over(log: PartitionLog, takeover: str, give_up: Callable[[], bool]) -> Tenure:
     """Initialise both ids and commit both barriers, each step in parallel. `takeover` is what the barriers call it.
 
-    Raises DeposedError when another take-over interfered, UnavailableError when Kafka doesn't do it in time.
+    Raises DeposedError when another take-over interfered, UnavailableError when Kafka doesn't do it in time,
+    AccessDeniedError when it refuses.
     """
     producers = [TransactionalProducer(log.client, log.transactional_id(slot), log.settings) for slot in SLOTS]
 
@@ -110,6 +111,8 @@ def take_over(log: PartitionLog, takeover: str, give_up: Callable[[], bool]) -> 
             producer.abandon()
         if error.fate is Fate.FENCED:
             raise DeposedError from error
+        if error.fate is Fate.DENIED:
+            raise AccessDeniedError("Kafka", error.reason) from error
         raise kafka_unavailable(error.reason) from error
     return Tenure(log, producers)
 

@@ -81,11 +81,11 @@ def ensure_topics(client: ClientSettings, prefix: str, partitions: int, timeout_
     """Both topics, created if absent: `<prefix>.events` with that many partitions, `<prefix>.packages` with one.
 
     Raises SchemaMismatchError when one contradicts (a setting, the replicas, the partition count), UnavailableError
-    when Kafka doesn't answer within `timeout_s` seconds.
+    when Kafka doesn't answer within `timeout_s` seconds, AccessDeniedError when it refuses.
     """
     deadline = time.monotonic() + timeout_s
     admin = AdminClient({**client, "log_level": 0})
-    brokers = _broker_count(admin, timeout_s)
+    brokers = _broker_count(client, admin, timeout_s)
     events = _open_topic(client, admin, prefix, "events", partitions, brokers, deadline)
     return LogTopics(events, _open_topic(client, admin, prefix, "packages", 1, brokers, deadline))
 
@@ -101,7 +101,7 @@ class TopicFound(NamedTuple):
 def inspect_topic(client: ClientSettings, prefix: str, log: LogName, timeout_s: float) -> TopicFound | None:
     """What a log's topic is; None when it isn't there. Makes and changes nothing. Raises UnavailableError."""
     admin = AdminClient({**client, "log_level": 0})
-    name, brokers = topic_name(prefix, log), _broker_count(admin, timeout_s)
+    name, brokers = topic_name(prefix, log), _broker_count(client, admin, timeout_s)
     identity = describe_topic(client, name, timeout_s)
     found = None if identity is None else _settings_of(admin, name, timeout_s)
     if identity is None or found is None:
@@ -142,11 +142,11 @@ def _replicas(brokers: int) -> int:
     return _REPLICAS if brokers >= _REPLICAS else 1
 
 
-def _broker_count(admin: AdminClient, timeout_s: float) -> int:
+def _broker_count(client: ClientSettings, admin: AdminClient, timeout_s: float) -> int:
     try:
         return len(admin.list_topics(timeout=timeout_s).brokers)
     except KafkaException as error:
-        raise kafka_unavailable(error) from error
+        raise kafka_unavailable(error, client) from error
 
 
 def _create(admin: AdminClient, topic: NewTopic, timeout_s: float) -> None:

@@ -22,6 +22,7 @@ from aion_producers.settings import WriterSettings
 from aion_store.limits import PRODUCER_MAX_MESSAGE_BYTES
 from aion_store.log.reader import ClientSettings
 from aion_store.log.record import WireRecord
+from aion_store.log.refusals import DENIED
 
 _CLIENT_LOG = logging.getLogger("aion_producers.librdkafka")
 _CLIENT_LOG.addHandler(logging.NullHandler())
@@ -60,6 +61,8 @@ class Fate(Enum):
     """Another writer took over. Whether the transaction was committed before that isn't known."""
     REFUSED = auto()
     """The broker won't take one of the records: the transaction can't have been committed."""
+    DENIED = auto()
+    """A right to write is missing. What became of the transaction only the log knows."""
     UNKNOWN = auto()
     """Only the log knows."""
 
@@ -254,6 +257,8 @@ def _broken(error: KafkaException) -> BrokenTransactionError:
         fate = Fate.FENCED
     elif cause.code() in _REFUSED and not cause.fatal():
         fate = Fate.REFUSED
+    elif cause.code() in DENIED:
+        fate = Fate.DENIED
     else:
         fate = Fate.UNKNOWN
     return BrokenTransactionError(fate, cause.str())

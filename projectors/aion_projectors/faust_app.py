@@ -28,7 +28,7 @@ from aion_projectors.plan import Behind, Gap
 from aion_projectors.projection import Projection
 from aion_projectors.settings import ProjectorSettings
 from aion_projectors.transport import Fetch, ProjectorConsumer, ProjectorTransport
-from aion_store.errors import SchemaMismatchError, UnavailableError
+from aion_store.errors import AccessDeniedError, SchemaMismatchError, UnavailableError
 from aion_store.log.reader import TopicIdentity, describe_topic, offset_bounds
 from aion_store.postgres.generation import LogPartition
 from aion_store.projected import LogName
@@ -186,6 +186,7 @@ class ProjectorApp(faust.App):
         consumer = cast("ProjectorConsumer", self.consumer)
         while not self.should_stop:
             await self.sleep(WATCH_S)
+            await self._check_membership(consumer)
             reached = {tp: self._reached[tp] for tp in consumer.assignment() if tp in self._reached}
             rows = await self.read_checkpoints(set(reached)) if reached else {}
             behind = {tp for tp, row in rows.items() if row.checkpoint.position < reached[tp]}
@@ -193,6 +194,12 @@ class ProjectorApp(faust.App):
                 _log.warning("%s [%s]: the tables went back to offset %s", *tp, rows[tp].checkpoint.position)
             freed = {tp for tp, row in rows.items() if row.halted is None and consumer.is_held(tp)}
             await consumer.seek_to_checkpoints((behind | freed) & consumer.assignment())
+
+    async def _check_membership(self, consumer: ProjectorConsumer) -> None:
+        try:
+            await consumer.check_membership()
+        except AccessDeniedError as error:
+            self.fail(error)
 
     async def _watch_topics(self) -> None:
         """Stop, for good and loudly, when a topic isn't the one any more that the tables are made from."""

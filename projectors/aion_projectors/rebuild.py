@@ -12,7 +12,7 @@ import logging
 import time
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final, NamedTuple
 
 import psycopg
@@ -68,8 +68,8 @@ class Rebuild:
     log that lost records. What only the former log held is gone after the swap.
     """
 
-    client: ClientSettings
-    dsn: str
+    client: ClientSettings = field(repr=False)
+    dsn: str = field(repr=False)
     schema: str
     log: LogIdentity
     accept_log: bool = False

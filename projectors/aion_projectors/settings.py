@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from aion_store.errors import ConfigurationError
 from aion_store.log.codec import first_fault
@@ -21,15 +21,15 @@ class ProjectorSettings(BaseModel):
 
     `kafka` are librdkafka's own settings, of which `bootstrap.servers` (host:port, comma-separated) must be there.
     `schema_name` is the control schema; its tables must have been made (`aion_store.postgres.migrate`).
-    Workers with the same `group_id` share the partitions.
+    Workers with the same `group_id` share the partitions. What may hold a secret is kept out of `repr`.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    kafka: Mapping[str, str | int | float | bool]
+    kafka: Mapping[str, str | int | float | bool] = Field(repr=False)
     events_topic: str
     packages_topic: str
-    dsn: str
+    dsn: str = Field(repr=False)
     schema_name: str
     group_id: str
 

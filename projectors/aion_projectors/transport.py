@@ -15,12 +15,17 @@ import time
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, ClassVar, Final, cast
 
-from aiokafka.errors import ConsumerStoppedError, NoOffsetForPartitionError, OffsetOutOfRangeError
+from aiokafka.errors import (
+    ConsumerStoppedError,
+    GroupAuthorizationFailedError,
+    NoOffsetForPartitionError,
+    OffsetOutOfRangeError,
+)
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
 
 from aion_projectors.fetched import Drained, Fetched, parse
-from aion_store.errors import SchemaMismatchError, UnavailableError
+from aion_store.errors import AccessDeniedError, SchemaMismatchError, UnavailableError
 from aion_store.limits import FETCH_MAX_BYTES
 
 if TYPE_CHECKING:
@@ -118,6 +123,14 @@ class ProjectorThread(driver.AIOKafkaConsumerThread):
             for tp, offset in offsets.items()
         }
 
+    async def check_membership(self) -> None:
+        """Raises AccessDeniedError when this worker may not join its group: the client waits for that in silence."""
+        coordinator: Any = self._ensure_consumer()._coordinator
+        try:
+            coordinator.check_errors()
+        except GroupAuthorizationFailedError as error:
+            raise AccessDeniedError("Kafka", f"to let this worker join the group {coordinator.group_id}") from error
+
     async def pause(self, partitions: set[TP]) -> None:
         """Read these no further and drop what was read of them: what isn't drained delays all of a broker's fetches."""
         await self.call_thread(self._pause, self._ensure_consumer(), partitions)
@@ -153,6 +166,10 @@ class ProjectorConsumer(driver.Consumer):
 
     async def _commit(self, offsets: Mapping[TP, int]) -> bool:
         raise AssertionError("no offset is ever committed to Kafka")
+
+    async def check_membership(self) -> None:
+        """Raises AccessDeniedError when this worker may not join its group."""
+        await self._thread.call_thread(self._thread.check_membership)
 
     def is_current(self, tp: TP, fetched: Fetched) -> bool:
         """Whether what was fetched is still wanted: no later seek, not halted."""

@@ -22,6 +22,10 @@ class LogConnection(NamedTuple):
     client: ClientSettings
     events: TopicIdentity
 
+    def __repr__(self) -> str:
+        """Without the client's settings, which hold secrets."""
+        return f"{type(self).__name__}({self.events})"
+
 
 @asynccontextmanager
 async def log_at(target: str) -> AsyncGenerator[LogConnection]:

@@ -1,21 +1,30 @@
 """Settings of a store on Kafka and Postgres: from code, from the environment (`AION_STORE_…`), or from a URL.
 
-Secrets (the Postgres password, Kafka credentials) are kept out of `repr`.
+Secrets (the Postgres password, Kafka credentials) are kept out of `repr` and of every error. `AION_STORE_<NAME>_FILE`
+names a file that holds one: POSTGRES_DSN, POSTGRES_READ_DSN, or KAFKA (as JSON).
 """
 
 from __future__ import annotations
 
+import json
+import os
 import re
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Annotated, Any, ClassVar, Final, Self
 from urllib.parse import parse_qsl, urlsplit
 
 from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic.fields import FieldInfo
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, SettingsError
 
 from aion_service.shares import Share, check_address, parse_share
 from aion_store.errors import ConfigurationError
 from aion_store.log.reader import ClientSettings
+
+ENV_PREFIX: Final = "AION_STORE_"
+FROM_FILES: Final = ("postgres_dsn", "postgres_read_dsn", "kafka")
+"""The settings that hold secrets."""
 
 _NAME: Final = re.compile(r"[a-z][a-z0-9_]{0,39}")
 _PREFIX: Final = re.compile(r"[A-Za-z0-9._-]{1,100}")
@@ -26,14 +35,15 @@ Seconds = Annotated[float, Field(gt=0, le=86_400)]
 class Settings(BaseSettings):
     """What a store needs to know. `bootstrap_servers` and `postgres_dsn` name the servers; the rest has defaults."""
 
-    model_config = SettingsConfigDict(env_prefix="AION_STORE_", frozen=True, extra="forbid")
+    model_config = SettingsConfigDict(env_prefix=ENV_PREFIX, frozen=True, extra="forbid")
 
     scheme: ClassVar[str] = "kafka"
 
     bootstrap_servers: str = Field(min_length=1)
     """Kafka's addresses, `host:port`, comma-separated."""
-    postgres_dsn: SecretStr
-    """Postgres for the tables: a URL or key=value text, as libpq takes it."""
+    postgres_dsn: SecretStr | None = None
+    """Postgres for the tables: a URL or key=value text, as libpq takes it. Only what asks the log alone does without:
+    `audit`, `acls`, `grants`."""
     postgres_read_dsn: SecretStr | None = None
     """Postgres for reads, a replica for example; None reads where the tables are written."""
     postgres_read_pooler: bool = False
@@ -118,13 +128,34 @@ class Settings(BaseSettings):
 
     @property
     def write_dsn(self) -> str:
-        """The DSN of the tables, secrets opened."""
-        return self.postgres_dsn.get_secret_value()
+        """The DSN of the tables, secrets opened. Raises ConfigurationError when there is none."""
+        return self._opened(self.postgres_dsn)
 
     @property
     def read_dsn(self) -> str:
-        """The DSN that reads go to, secrets opened."""
-        return (self.postgres_read_dsn or self.postgres_dsn).get_secret_value()
+        """The DSN that reads go to, secrets opened. Raises as `write_dsn`."""
+        return self._opened(self.postgres_read_dsn or self.postgres_dsn)
+
+    @staticmethod
+    def _opened(dsn: SecretStr | None) -> str:
+        if dsn is None:
+            raise ConfigurationError(
+                "The store's settings name no Postgres (postgres_dsn: Field required). Give AION_STORE_POSTGRES_DSN, "
+                "or AION_STORE_POSTGRES_DSN_FILE with the file that holds it."
+            )
+        return dsn.get_secret_value()
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Code first, then the environment, then the files that it names."""
+        return init_settings, env_settings, _SecretFiles(settings_cls)
 
     @classmethod
     def load(cls, values: Mapping[str, Any] | None = None) -> Self:
@@ -132,7 +163,9 @@ class Settings(BaseSettings):
         try:
             return cls(**(values or {}))
         except ValidationError as error:
-            raise ConfigurationError(_what_is_wrong(error)) from error
+            raise ConfigurationError(_what_is_wrong(error)) from None  # the cause shows what was given
+        except SettingsError as error:
+            raise ConfigurationError(f"{error}: AION_STORE_KAFKA is one JSON object of texts.") from None
 
     @classmethod
     def from_url(cls, url: str) -> Self:
@@ -146,6 +179,30 @@ class Settings(BaseSettings):
                 f"The store's URL has the path {parts.path!r}, but takes none: write kafka://host:port?topic_prefix=NAME."
             )
         return cls.load(values)
+
+
+class _SecretFiles(PydanticBaseSettingsSource):
+    """Settings in files that the environment names."""
+
+    def get_field_value(self, field: FieldInfo, field_name: str) -> tuple[Any, str, bool]:
+        """The file's content without the line's end; None where no file is named. Raises ConfigurationError."""
+        variable = f"{ENV_PREFIX}{field_name.upper()}"
+        named = os.environ.get(f"{variable}_FILE") if field_name in FROM_FILES else None
+        if named is None:
+            return None, field_name, False
+        if variable in os.environ:
+            raise ConfigurationError(f"Both {variable} and {variable}_FILE are set: leave one of them out.")
+        try:
+            text = Path(named).read_text().rstrip("\r\n")
+            return json.loads(text) if field_name == "kafka" else text, field_name, False
+        except (OSError, ValueError) as error:
+            what = error.strerror if isinstance(error, OSError) else "it isn't JSON, or not UTF-8"
+            raise ConfigurationError(f"{variable}_FILE names {named}, which can't be used: {what}.") from None
+
+    def __call__(self) -> dict[str, Any]:
+        """What the files say."""
+        found = {name: self.get_field_value(field, name)[0] for name, field in self.settings_cls.model_fields.items()}
+        return {name: value for name, value in found.items() if value is not None}
 
 
 def _what_is_wrong(error: ValidationError) -> str:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
         WriteToken,
     )
     from aion_store.errors import (
+        AccessDeniedError,
         ConfigurationError,
         CorruptHistoryError,
         InvalidAppendError,
@@ -123,6 +124,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "EVENT_TYPES",
+    "AccessDeniedError",
     "ActivityCancelled",
     "ActivityCompleted",
     "ActivityError",

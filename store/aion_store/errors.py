@@ -10,6 +10,7 @@
     ├─ OutcomeUnknownError(workflow_id, append_id)              repeat with the same append_id
     ├─ SchemaMismatchError(expected, found, subject)            topics or tables of another version
     ├─ ConfigurationError(reason)                               settings, files, ports, Java: mend and start again
+    │   └─ AccessDeniedError(service, refused)                  the log-in or a right is missing: grant it
     └─ CorruptHistoryError(workflow_id, reason)                 the recorded history contradicts itself
         ├─ UndecodableEventError(workflow_id, sequence, offset) one event's body can't be read
         └─ LogGapError(partition, expected, found)              a record is missing from the log
@@ -126,6 +127,18 @@ class ConfigurationError(StoreError):
     def __init__(self, reason: str) -> None:
         self.reason = reason
         super().__init__(reason)
+
+
+class AccessDeniedError(ConfigurationError):
+    """Kafka or Postgres refuses the log-in or the deed; nothing was written. Open again once the right is granted."""
+
+    def __init__(self, service: str, refused: str) -> None:
+        self.service, self.refused = service, refused
+        command, what = ("aion-store acls", "ACLs") if service == "Kafka" else ("aion-store grants", "grants")
+        super().__init__(
+            f"{service} refused: {refused}. Check the user, its secret and the certificates in the settings; "
+            f"`{command}` prints the {what} that each role needs."
+        )
 
 
 class CorruptHistoryError(StoreError):

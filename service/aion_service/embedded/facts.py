@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from aion_service.embedded.ports import is_listening
@@ -16,7 +16,7 @@ class ConnectionFacts:
 
     token: str
     bootstrap_servers: str
-    postgres_dsn: str
+    postgres_dsn: str = field(repr=False)
 
     def write(self, path: Path) -> None:
         """Write them whole or not at all, readable by this user only (the DSN has a password)."""

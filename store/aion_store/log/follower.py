@@ -52,6 +52,8 @@ class Kept(NamedTuple):
 class Follower:
     """Reads the partitions that it is told to, from the offsets that it is told."""
 
+    _passing = _PASSING | {KafkaError.GROUP_AUTHORIZATION_FAILED}  # the client asks for a group that it doesn't need
+
     def __init__(self, settings: ClientSettings, topic: TopicIdentity) -> None:
         self.topic = topic
         self._positions: dict[int, int] = {}
@@ -78,7 +80,7 @@ class Follower:
         """What has come, a stretch a partition; empty after `timeout_s` seconds without anything.
 
         Raises SchemaMismatchError when the log no longer holds what is to be read, or has a newer format;
-        UnavailableError for an error that doesn't pass by itself.
+        UnavailableError for an error that doesn't pass by itself, AccessDeniedError for one that is a refusal.
         """
         try:
             first = self._client.poll(timeout_s)
@@ -91,8 +93,8 @@ class Follower:
             partition, error = message.partition(), message.error()
             if partition in self._positions:
                 by_partition.setdefault(partition, []).append(message)
-            elif error is not None and error.code() not in _PASSING:
-                raise kafka_unavailable(error.str())
+            elif error is not None and error.code() not in self._passing:
+                raise kafka_unavailable(KafkaException(error))
         stretches = {each: self._stretch(messages, each) for each, messages in by_partition.items()}
         self._positions.update({each: stretch.position for each, stretch in stretches.items()})
         return stretches
@@ -101,8 +103,8 @@ class Follower:
         stretch = stretch_of(messages, self._positions[partition])
         for message in messages:
             error = message.error()
-            if error is not None and error.code() not in _PASSING and error.code() != KafkaError._PARTITION_EOF:
-                raise kafka_unavailable(error.str())
+            if error is not None and error.code() not in self._passing and error.code() != KafkaError._PARTITION_EOF:
+                raise kafka_unavailable(KafkaException(error))
         return stretch
 
     def close(self) -> None:
@@ -112,6 +114,8 @@ class Follower:
 
 class GroupMember(Follower):
     """Reads what its group gives it. `begin` is asked, in the polling thread, where to start partitions it is given."""
+
+    _passing = _PASSING
 
     def __init__(
         self,

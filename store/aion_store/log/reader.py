@@ -16,9 +16,10 @@ from typing import Final, NamedTuple, Protocol, TypeAlias, cast
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicCollection, TopicPartition
 from confluent_kafka.admin import AdminClient
 
-from aion_store.errors import SchemaMismatchError, UnavailableError
+from aion_store.errors import AccessDeniedError, SchemaMismatchError, UnavailableError
 from aion_store.limits import FETCH_MAX_BYTES
 from aion_store.log.record import ParsedRecord, parse_record
+from aion_store.log.refusals import DENIED, denial, refused_login
 
 ClientSettings: TypeAlias = Mapping[str, str | int | float | bool]
 """librdkafka's own settings: bootstrap.servers and whatever security the cluster needs."""
@@ -52,14 +53,21 @@ class _Cluster(Protocol):
     cluster_id: object
 
 
-def kafka_unavailable(error: KafkaException | str) -> UnavailableError:
-    """The store's error for a Kafka that doesn't answer."""
-    reason = error if isinstance(error, str) else str(error.args[0])
-    return UnavailableError("Kafka", reason)
+def kafka_unavailable(
+    error: KafkaException | str, settings: ClientSettings | None = None
+) -> UnavailableError | AccessDeniedError:
+    """The store's error for a Kafka that doesn't answer, or that refuses; with `settings` it is asked which it is."""
+    denied = None if isinstance(error, str) else denial(error.args[0])
+    if denied is None and settings is not None:
+        denied = refused_login(settings)
+    return denied or UnavailableError("Kafka", error if isinstance(error, str) else str(error.args[0]))
 
 
 def describe_topic(settings: ClientSettings, name: str, timeout_s: float) -> TopicIdentity | None:
-    """What the topic is; None when it doesn't exist. Raises UnavailableError past `timeout_s` seconds."""
+    """What the topic is; None when it doesn't exist.
+
+    Raises UnavailableError past `timeout_s` seconds, AccessDeniedError when Kafka refuses.
+    """
     admin = AdminClient({**settings, "log_level": 0})
     asked = admin.describe_topics(  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]
         TopicCollection([name]), request_timeout=timeout_s
@@ -67,17 +75,17 @@ def describe_topic(settings: ClientSettings, name: str, timeout_s: float) -> Top
     try:
         described = cast("_Described", asked[name].result(timeout_s + 1))
     except TimeoutError as error:
-        raise kafka_unavailable(f"no answer within {timeout_s} s") from error
+        raise kafka_unavailable(f"no answer within {timeout_s} s", settings) from error
     except KafkaException as error:
         if error.args[0].code() == KafkaError.UNKNOWN_TOPIC_OR_PART:
             return None
-        raise kafka_unavailable(error) from error
+        raise kafka_unavailable(error, settings) from error
     topic_id = str(described.topic_id).translate(_URL_SAFE)  # as Kafka's own tools print it
     return TopicIdentity(name, topic_id, len(described.partitions))
 
 
 def cluster_id(settings: ClientSettings, timeout_s: float) -> str:
-    """The id that the cluster gave itself. Raises UnavailableError past `timeout_s` seconds."""
+    """The id that the cluster gave itself. Raises as `describe_topic`."""
     admin = AdminClient({**settings, "log_level": 0})
     asked = admin.describe_cluster(  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]
         request_timeout=timeout_s
@@ -85,9 +93,9 @@ def cluster_id(settings: ClientSettings, timeout_s: float) -> str:
     try:
         return str(cast("_Cluster", asked.result(timeout_s + 1)).cluster_id)
     except TimeoutError as error:
-        raise kafka_unavailable(f"no answer within {timeout_s} s") from error
+        raise kafka_unavailable(f"no answer within {timeout_s} s", settings) from error
     except KafkaException as error:
-        raise kafka_unavailable(error) from error
+        raise kafka_unavailable(error, settings) from error
 
 
 def open_consumer(settings: ClientSettings, isolation: str, more: ClientSettings | None = None) -> Consumer:
@@ -148,7 +156,7 @@ class EndOfLog:
                     return _offsets(found)
                 except KafkaException as error:
                     self._drop()
-                    if time.monotonic() >= deadline:
+                    if time.monotonic() >= deadline or error.args[0].code() in DENIED:
                         raise kafka_unavailable(error) from error
                     time.sleep(_PAUSE_S)
 
@@ -278,7 +286,8 @@ def _poll(client: Consumer, wait_s: float = _POLL_S) -> list[Message]:
 def stretch_of(messages: list[Message], position: int) -> Stretch:
     """The stretch that messages of one partition are, which was read up to `position` before.
 
-    Raises SchemaMismatchError when the log no longer holds that position, or has a newer format.
+    Raises SchemaMismatchError when the log no longer holds that position, or has a newer format, AccessDeniedError when
+    it may not be read.
     """
     records: list[ParsedRecord] = []
     for message in messages:
@@ -293,6 +302,8 @@ def stretch_of(messages: list[Message], position: int) -> Stretch:
             raise SchemaMismatchError(
                 f"a log that still holds offset {position}", str(error), "A partition was cut or recreated"
             )
+        elif error is not None and error.code() == KafkaError.TOPIC_AUTHORIZATION_FAILED:  # a group's is nothing to us
+            raise kafka_unavailable(KafkaException(error))
     return Stretch(records, position)
 
 

@@ -2,27 +2,45 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Generator
 from contextlib import contextmanager
+from typing import Final
 
 import psycopg
 
-from aion_store.errors import ConfigurationError, UnavailableError
+from aion_store.errors import AccessDeniedError, ConfigurationError, UnavailableError
+
+_NOT_LET_IN: Final = re.compile(
+    r"authentication failed|no password supplied|no pg_hba\.conf entry|pg_hba\.conf rejects|is not permitted to log in"
+    r"|role .* does not exist|permission denied for database|requires a valid client certificate"
+    r"|server does not support SSL|certificate verify failed|does not match host name|root certificate file|SSL error"
+)
+"""How libpq tells of a log-in or a TLS handshake that was refused: such errors carry no code."""
+_NO_DSN: Final = (
+    "The Postgres DSN can't be used: give a URL or key=value text as libpq takes it, as in "
+    "postgresql://user@host:5432/database?sslmode=verify-full (libpq's words are left out, they may repeat a password)."
+)
 
 
 @contextmanager
 def postgres_errors() -> Generator[None]:
-    """Raises UnavailableError for a Postgres that can't be reached or didn't answer in time, ConfigurationError where
-    the role lacks a right. What only a mistake of ours can cause (wrong SQL, a violated constraint) passes unchanged.
+    """Raises UnavailableError for a Postgres that can't be reached or didn't answer in time, AccessDeniedError where
+    it refuses the log-in or the role lacks a right, ConfigurationError for a DSN that is none. What only a mistake of
+    ours can cause (wrong SQL, a violated constraint) passes unchanged.
     """
     try:
         yield
     except psycopg.errors.InsufficientPrivilege as error:
-        raise ConfigurationError(
-            f"Postgres refused: {one_line(error)}. Grant the role what it needs, or use another one."
-        ) from error
+        raise AccessDeniedError("Postgres", one_line(error)) from error
     except (psycopg.OperationalError, psycopg.InterfaceError) as error:
+        if _NOT_LET_IN.search(str(error)):
+            raise AccessDeniedError("Postgres", one_line(error)) from error
         raise UnavailableError("Postgres", one_line(error)) from error
+    except psycopg.ProgrammingError as error:
+        if error.sqlstate is None and isinstance(error.__context__, psycopg.OperationalError):  # libpq's parser
+            raise ConfigurationError(_NO_DSN) from None
+        raise
 
 
 def one_line(error: BaseException) -> str:

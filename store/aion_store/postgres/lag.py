@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 from aion_store.clock import utc_now
@@ -21,7 +21,7 @@ _LOOK_BACK: Final = 64
 class LagReader:
     """Measures the events log of one store."""
 
-    client: ClientSettings
+    client: ClientSettings = field(repr=False)
     topic: str
     end_of_log: EndOfLog
     pool: ReadPool

@@ -13,14 +13,13 @@ from contextlib import asynccontextmanager
 from functools import cache
 from typing import Any, Final, NamedTuple
 
-import psycopg
 from psycopg import AsyncConnection
 from psycopg.rows import namedtuple_row
 
 from aion_store.errors import ConfigurationError, SchemaMismatchError
 from aion_store.log.chain import chain_start
 from aion_store.log.reader import TopicIdentity
-from aion_store.postgres.errors import one_line, postgres_errors
+from aion_store.postgres.errors import postgres_errors
 from aion_store.postgres.log_identity import LogIdentity, check_identity
 from aion_store.postgres.sql_files import SqlFile, read_sql_files
 
@@ -110,16 +109,13 @@ async def _connect(dsn: str, schema: str) -> AsyncGenerator[AsyncConnection[Any]
             "no digit first."
         )
     with postgres_errors():
-        try:
-            connection = await AsyncConnection.connect(
-                dsn,
-                autocommit=True,
-                connect_timeout=_CONNECT_S,
-                application_name="aion-store migrate",
-                row_factory=namedtuple_row,
-            )
-        except psycopg.ProgrammingError as error:
-            raise ConfigurationError(f"The Postgres DSN can't be used: {one_line(error)}.") from error
+        connection = await AsyncConnection.connect(
+            dsn,
+            autocommit=True,
+            connect_timeout=_CONNECT_S,
+            application_name="aion-store migrate",
+            row_factory=namedtuple_row,
+        )
         async with connection:
             yield connection
 

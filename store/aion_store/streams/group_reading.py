@@ -8,7 +8,7 @@ from collections.abc import Collection, Mapping
 from concurrent.futures import Future
 from typing import Final, NamedTuple
 
-from aion_store.errors import SchemaMismatchError, UnavailableError
+from aion_store.errors import AccessDeniedError, SchemaMismatchError, UnavailableError
 from aion_store.log.follower import Follower, GroupMember, Kept
 from aion_store.streams.position import PartitionPosition
 from aion_store.streams.reading import REQUEST_S, LogReading
@@ -81,7 +81,7 @@ class GroupReading(LogReading):
     def _send(self, progress: Mapping[int, PartitionPosition], sent: Collection[_Acknowledgement]) -> bool | None:
         try:
             return self._member.commit({each: self._noted(place) for each, place in progress.items()})
-        except UnavailableError as error:
+        except (UnavailableError, AccessDeniedError) as error:
             for asked in sent:
                 if not asked.kept.cancelled():
                     asked.kept.set_exception(error)

@@ -1,0 +1,1 @@
+"""Which rights the processes around a store need, and how Kafka and Postgres are told."""

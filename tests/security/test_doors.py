@@ -1,0 +1,99 @@
+"""Whoever isn't who it says, or talks to somebody else than it believes, is told so at once, and nothing is sent."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+import pytest
+
+from aion_service.access.roles import Role
+from aion_service.backends import prepare
+from aion_store.errors import AccessDeniedError, ConfigurationError, UnavailableError
+from aion_store.postgres.errors import postgres_errors
+from aion_store.postgres.progress import read_progress
+from tests.security.certificates import Authority
+from tests.security.world import PREFIX, World
+
+ANOTHER_HOST = "wrong.example"
+
+
+def kafka_settings(world: World, tmp_path: Path) -> dict[str, dict[str, str]]:
+    """Ways of not being let in by Kafka."""
+    good = world.kafka.scram(world.users[Role.WRITER])
+    stranger = Authority(tmp_path, "stranger")
+    issued = stranger.issue(world.users[Role.WRITER])
+    certificate = world.kafka.certificate(world.users[Role.WRITER])
+    without = {
+        name: value
+        for name, value in certificate.items()
+        if name not in ("ssl.certificate.location", "ssl.key.location")
+    }
+    return {
+        "a wrong password": {**good, "sasl.password": "wrong"},
+        "an unknown user": {**good, "sasl.username": "nobody"},
+        "a broker of another authority": {**good, "ssl.ca.location": str(stranger.certificate)},
+        "no certificate": without,
+        "a certificate of another authority": {
+            **certificate,
+            "ssl.certificate.location": str(issued.certificate),
+            "ssl.key.location": str(issued.key),
+        },
+    }
+
+
+@pytest.mark.parametrize(
+    "way",
+    [
+        "a wrong password",
+        "an unknown user",
+        "a broker of another authority",
+        "no certificate",
+        "a certificate of another authority",
+    ],
+)
+def test_kafka_does_not_let_it_in(world: World, tmp_path: Path, way: str) -> None:
+    settings = world.settings(Role.WRITER, kafka_settings(world, tmp_path)[way])
+    quick = settings.model_copy(update={"append_timeout_s": 3.0})
+    with pytest.raises(AccessDeniedError, match="Kafka refused") as refused:
+        asyncio.run(prepare(quick))
+    assert not any(secret in str(refused.value) for secret in world.secrets)
+
+
+def dsns(world: World, tmp_path: Path) -> dict[str, str]:
+    """Ways of not being let in by Postgres, and of not wanting to be."""
+    user = world.users[Role.READER]
+    password = world.postgres_passwords[user]
+    return {
+        "a wrong password": world.postgres.dsn(user, "wrong", PREFIX),
+        "an unknown user": world.postgres.dsn("nobody", password, PREFIX),
+        "no TLS": world.dsn(Role.READER, sslmode="disable"),
+        "a server of another authority": world.dsn(
+            Role.READER, sslrootcert=str(Authority(tmp_path, "stranger").certificate)
+        ),
+        "a server of another name": world.dsn(Role.READER, hostaddr="127.0.0.1").replace(
+            "@127.0.0.1:", f"@{ANOTHER_HOST}:"
+        ),
+    }
+
+
+@pytest.mark.parametrize(
+    "way",
+    ["a wrong password", "an unknown user", "no TLS", "a server of another authority", "a server of another name"],
+)
+def test_postgres_does_not_let_it_in(world: World, tmp_path: Path, way: str) -> None:
+    with pytest.raises(AccessDeniedError, match=r"Postgres refused.*aion-store grants") as refused:
+        read_progress(dsns(world, tmp_path)[way], PREFIX)
+    assert not any(secret in str(refused.value) for secret in world.secrets)
+
+
+@pytest.mark.parametrize("dsn", ["postgresql//u:hidden@h", "host=h password=hid den", "postgresql://u:hidden%zz@h/d"])
+def test_a_dsn_that_is_none_is_not_repeated(dsn: str) -> None:
+    with pytest.raises(ConfigurationError) as refused:
+        read_progress(dsn, PREFIX)
+    assert "hid" not in str(refused.value)
+
+
+def test_a_server_that_is_away_is_no_refusal() -> None:
+    with pytest.raises(UnavailableError), postgres_errors():
+        read_progress("postgresql://u:p@127.0.0.1:1/d?sslmode=verify-full", PREFIX)

@@ -1,0 +1,150 @@
+"""Nothing that is said anywhere, by whatever means and at whatever level, has a secret in it."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import traceback
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from aion_projectors.settings import ProjectorSettings
+from aion_service.access.roles import Role
+from aion_service.backends import kafka_store, projector_settings
+from aion_service.cli.commands import app
+from aion_service.settings import Settings
+from aion_store import open_store
+from aion_store.conformance.events import HistoryBuilder, workflow
+from aion_store.contract import WriteToken
+from aion_store.errors import StoreError
+from tests.projected_log import running_worker
+from tests.security.world import World
+
+WRONG = "a-secret-that-is-wrong"
+ORDER = workflow(1_000_000)
+COMMANDS = (
+    ["config"],
+    ["doctor"],
+    ["doctor", "--json"],
+    ["lag"],
+    ["metrics"],
+    ["acls"],
+    ["grants"],
+    ["migrate"],
+    ["verify"],
+    ["quarantine", "list"],
+    ["unhalt"],
+    ["rebuild"],
+    ["projector"],
+)
+COMMANDS_REFUSED = (["doctor"], ["verify"], ["projector"])
+
+
+async def use_the_store(world: World) -> list[str]:
+    """A store is opened, written to and read; how its parts show themselves."""
+    settings = world.settings(Role.WRITER)
+    async with kafka_store(settings) as store:
+        await store.append(WriteToken.recorder(), ORDER, [HistoryBuilder(ORDER).started()], 0)
+        assert len(await store.read_history(ORDER)) == 1
+        return [repr(part) for part in (settings, projector_settings(settings), store, *vars(store).values())]
+
+
+def failures(world: World, tmp_path: Path) -> list[str]:
+    """Everything that can be wrong about settings, each with its whole traceback."""
+    good = world.environment(Role.WRITER)
+    kafka = json.loads(good["AION_STORE_KAFKA"])
+    dsn = good["AION_STORE_POSTGRES_DSN"]
+    bad_file = tmp_path / "kafka.json"
+    bad_file.write_text(good["AION_STORE_KAFKA"][:-1])
+    changes = [
+        {"AION_STORE_KAFKA": json.dumps({**kafka, "sasl.password": WRONG})},
+        {"AION_STORE_KAFKA": json.dumps({**kafka, "sasl.mechanism": "PLAIN"})},
+        {"AION_STORE_KAFKA": json.dumps({**kafka, "no.such.setting": WRONG})},
+        {"AION_STORE_KAFKA": json.dumps({**kafka, "sasl.password": [WRONG]})},
+        {"AION_STORE_KAFKA": good["AION_STORE_KAFKA"][:-1]},
+        {"AION_STORE_KAFKA_FILE": str(bad_file), "AION_STORE_KAFKA": ""},
+        {"AION_STORE_POSTGRES_DSN": dsn.replace(f":{world.postgres.port}", ":1")},
+        {"AION_STORE_POSTGRES_DSN": dsn.replace("postgresql:", "postgresql")},
+        {"AION_STORE_POSTGRES_DSN": dsn.replace("sslmode=verify-full", "sslmode=nonsense")},
+        {"AION_STORE_POSTGRES_DSN": dsn.replace(f"{world.users[Role.WRITER]}:", f"nobody:{WRONG}")},
+        {"AION_STORE_POSTGRES_DSN": dsn, "AION_STORE_PARTITIONS": "none"},
+        {"AION_STORE_BOOTSTRAP_SERVERS": "127.0.0.1:1", "AION_STORE_APPEND_TIMEOUT_S": "2"},
+    ]
+    said: list[str] = []
+    for change in changes:
+        for arguments in (["migrate"], ["config"]):
+            done = CliRunner().invoke(app, arguments, env={**good, "AION_STORE_APPEND_TIMEOUT_S": "2", **change})
+            trace = "".join(traceback.format_exception(done.exception)) if done.exception else ""
+            said += [done.output, trace]
+    return said
+
+
+async def failing_urls(world: World) -> list[str]:
+    """What a program is told of a URL that can't be opened."""
+    dsn = world.dsn(Role.WRITER)
+    urls = [
+        f"kafka://127.0.0.1:1/path?postgres_dsn={dsn}",
+        f"kafka://?postgres_dsn={dsn}&nonsense=1",
+        f"{dsn}",
+        f"kafkas://127.0.0.1:1?postgres_dsn={dsn}",
+    ]
+    said: list[str] = []
+    for url in urls:
+        try:
+            async with open_store(url):
+                raise AssertionError("it opened")
+        except (StoreError, ValueError) as error:
+            said.append("".join(traceback.format_exception(error)))
+    return said
+
+
+def test_no_secret_is_said(world: World, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    assert world.command(Role.ADMIN, "migrate").exit_code == 0
+    world.grant()
+    said: list[str] = []
+    with caplog.at_level(logging.DEBUG):
+        with running_worker(projector_settings(world.settings(Role.PROJECTOR))):
+            said += asyncio.run(use_the_store(world))
+        for role, commands in ((Role.READER, COMMANDS), (Role.AUDITOR, COMMANDS_REFUSED)):
+            for arguments in commands:
+                done = CliRunner().invoke(app, arguments, env=world.environment(role))
+                said.append(done.output)
+                if done.exception is not None:
+                    said += traceback.format_exception(done.exception)
+        said += failures(world, tmp_path)
+        said += asyncio.run(failing_urls(world))
+    said += [record.getMessage() for record in caplog.records]
+    said += [record.exc_text or "" for record in caplog.records]
+    everything = "\n".join(said)
+    assert len(caplog.records) > len(COMMANDS)
+    hidden = (*world.secrets, WRONG)
+    assert not [line[:300] for line in everything.splitlines() if any(secret in line for secret in hidden)]
+
+
+def test_settings_from_files_are_those_of_the_environment(
+    world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    environment = world.environment(Role.READER)
+    for name in ("KAFKA", "POSTGRES_DSN"):
+        file = tmp_path / name
+        file.write_text(environment.pop(f"AION_STORE_{name}") + "\n")
+        environment[f"AION_STORE_{name}_FILE"] = str(file)
+        monkeypatch.delenv(f"AION_STORE_{name}", raising=False)
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    loaded = Settings.load()
+    assert loaded.write_dsn == world.dsn(Role.READER)
+    assert loaded.client == world.kafka.scram(world.users[Role.READER])
+    monkeypatch.setenv("AION_STORE_POSTGRES_DSN", "x")
+    with pytest.raises(StoreError, match="Both"):
+        Settings.load()
+
+
+def test_the_projectors_own_form_does_not_show_it(world: World) -> None:
+    text = projector_settings(world.settings(Role.PROJECTOR)).to_json()
+    with pytest.raises(StoreError) as refused:
+        ProjectorSettings.from_json(text.replace('"dsn":', '"dns":'))
+    assert not any(secret in "".join(traceback.format_exception(refused.value)) for secret in world.secrets)
