@@ -5,15 +5,17 @@ BIN := .venv/bin
 READY := .venv/ready
 ARGS ?=
 FAULT_SECONDS ?= 60
+FUZZ_SECONDS ?= 600
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check faults bench up lock clean
+.PHONY: help demo test check faults fuzz bench up lock sbom clean
 
 help:
 	@echo "make demo    the permit log, appended and read back on a real Kafka and Postgres"
 	@echo "make test    all tests (ARGS='-k name' for some)"
 	@echo "make check   lint, formatting, types, imports"
 	@echo "make faults  the fault tests for FAULT_SECONDS each (60), everything checked after each round"
+	@echo "make fuzz    broken input for every parser, for FUZZ_SECONDS in all (600)"
 	@echo "make bench   the append benchmark"
 	@echo "make up      Kafka, Postgres and a projector in the foreground, until Ctrl-C"
 	@echo "make lock    renew requirements.lock from pyproject.toml"
@@ -33,6 +35,9 @@ check: $(READY)
 
 faults: $(READY)
 	AION_FAULT_SECONDS=$(FAULT_SECONDS) $(BIN)/python -m pytest -s tests/faults $(ARGS)
+
+fuzz: $(READY)
+	FUZZ_SECONDS=$(FUZZ_SECONDS) $(BIN)/python -m pytest tests/fuzz $(ARGS)
 
 bench: $(READY)
 	$(BIN)/python benchmarks/append.py $(ARGS)
