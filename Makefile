@@ -6,6 +6,7 @@ READY := .venv/ready
 ARGS ?=
 FAULT_SECONDS ?= 60
 FUZZ_SECONDS ?= 600
+CYCLONEDX := 7.5.0
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test check faults fuzz bench up lock sbom clean
@@ -18,6 +19,7 @@ help:
 	@echo "make fuzz    broken input for every parser, for FUZZ_SECONDS in all (600)"
 	@echo "make bench   the append benchmark"
 	@echo "make up      Kafka, Postgres and a projector in the foreground, until Ctrl-C"
+	@echo "make sbom    a bill of materials of all dependencies, dist/sbom.cdx.json"
 	@echo "make lock    renew requirements.lock from pyproject.toml"
 	@echo "make clean   remove .venv, the data in .aion and all caches"
 
@@ -44,6 +46,11 @@ bench: $(READY)
 
 up: $(READY)
 	$(BIN)/aion-store up $(ARGS)
+
+sbom: $(READY)
+	@mkdir -p dist
+	$(BIN)/uv tool run --from cyclonedx-bom==$(CYCLONEDX) cyclonedx-py requirements --pyproject pyproject.toml \
+		--output-reproducible --output-format JSON --output-file dist/sbom.cdx.json requirements.lock
 
 lock: $(READY)
 	$(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --all-extras --group dev --group bench \
