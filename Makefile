@@ -5,9 +5,11 @@ BIN := .venv/bin
 READY := .venv/ready
 ARGS ?=
 FAULT_SECONDS ?= 60
+FUZZ_SECONDS ?= 600
+CYCLONEDX := 7.5.0
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check faults cluster bench bench-projection up lock clean
+.PHONY: help demo test check faults cluster fuzz bench bench-projection up lock sbom clean
 
 help:
 	@echo "make demo    the permit log, appended and read back on a real Kafka and Postgres"
@@ -15,9 +17,11 @@ help:
 	@echo "make check   lint, formatting, types, imports"
 	@echo "make faults  the fault tests for FAULT_SECONDS each (60), everything checked after each round"
 	@echo "make cluster 3 brokers, 3 Postgres servers, and all that serves on them, killed, frozen and cut off in turn"
+	@echo "make fuzz    broken input for every parser, for FUZZ_SECONDS in all (600)"
 	@echo "make bench   the append benchmark"
 	@echo "make bench-projection    the projection benchmark"
 	@echo "make up      Kafka, Postgres and a projector in the foreground, until Ctrl-C"
+	@echo "make sbom    a bill of materials of all dependencies, dist/sbom.cdx.json"
 	@echo "make lock    renew requirements.lock from pyproject.toml"
 	@echo "make clean   remove .venv, the data in .aion and all caches"
 
@@ -39,6 +43,9 @@ faults: $(READY)
 cluster: $(READY)
 	$(BIN)/python -m tests.cluster.story $(ARGS)
 
+fuzz: $(READY)
+	FUZZ_SECONDS=$(FUZZ_SECONDS) $(BIN)/python -m pytest tests/fuzz $(ARGS)
+
 bench: $(READY)
 	$(BIN)/python benchmarks/append.py $(ARGS)
 
@@ -47,6 +54,11 @@ bench-projection: $(READY)
 
 up: $(READY)
 	$(BIN)/aion-store up $(ARGS)
+
+sbom: $(READY)
+	@mkdir -p dist
+	$(BIN)/uv tool run --from cyclonedx-bom==$(CYCLONEDX) cyclonedx-py requirements --pyproject pyproject.toml \
+		--output-reproducible --output-format JSON --output-file dist/sbom.cdx.json requirements.lock
 
 lock: $(READY)
 	$(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --all-extras --group dev --group bench \

@@ -18,9 +18,11 @@ from aion_store.errors import ConfigurationError
 from aion_store.model.payload import from_base64
 
 _ED25519: Final = b"\x01"
-_NAME: Final = re.compile(r"[^\s+]{1,200}")
+_NAME: Final = re.compile(r"[^\s+\ud800-\udfff]{1,200}")
 _PRIVATE: Final = "PRIVATE+KEY+"
 _DASH: Final = "\u2014 "
+_NO_KEY: Final = "This is no Ed25519 key: it is NAME+ID+BASE64, as `aion-store audit key` printed it."
+_NO_VERIFIER: Final = "This is no verifier key, or it was cut or changed: give what `aion-store audit key` printed."
 
 
 def _ed25519() -> Any:
@@ -51,7 +53,7 @@ class VerifierKey:
         name, public = _parts(text)
         key = cls(name, public)
         if str(key) != text:
-            raise ConfigurationError(f"{text[:80]!r} is no verifier key, or was cut or changed.")
+            raise ConfigurationError(_NO_VERIFIER)
         return key
 
     def verifies(self, text: bytes, signature: bytes) -> bool:
@@ -115,14 +117,14 @@ class SignerKey:
 
 
 def _parts(text: str) -> tuple[str, bytes]:
-    parts = text.split("+", 2)
+    """Name and key bytes. Raises ConfigurationError, which quotes nothing: the text may be a secret one, misplaced."""
+    name, _, rest = text.partition("+")
     try:
-        name, _, encoded = parts
-        secret = from_base64(encoded)
-    except ValueError as error:
-        raise ConfigurationError(f"{text[:80]!r} is no key: it is NAME+ID+BASE64.") from error
+        secret = from_base64(rest.partition("+")[2])
+    except ValueError:
+        raise ConfigurationError(_NO_KEY) from None
     if not _NAME.fullmatch(name) or secret[:1] != _ED25519 or len(secret) != 33:
-        raise ConfigurationError(f"{text[:80]!r} is no Ed25519 key.")
+        raise ConfigurationError(_NO_KEY)
     return name, secret[1:]
 
 
@@ -146,8 +148,12 @@ def open_note(note: str, keys: Collection[VerifierKey]) -> list[str]:
     if not found or not signatures or not all(line.startswith(_DASH) for line in signatures):
         raise ConfigurationError("This is no signed note: text, an empty line, and lines of signatures are expected.")
     text += "\n"
+    try:
+        content = text.encode()
+    except UnicodeEncodeError:
+        raise ConfigurationError("This is no signed note: it isn't UTF-8.") from None
     for key in keys:
-        if not any(_is_signed(line, key, text.encode()) for line in signatures):
+        if not any(_is_signed(line, key, content) for line in signatures):
             raise ConfigurationError(
                 f"The note has no valid signature of key {key}: it was changed, or another key signed it."
             )

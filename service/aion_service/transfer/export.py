@@ -37,7 +37,8 @@ class ExportFile(BaseModel):
 
     model_config = ConfigDict(frozen=True)
 
-    name: str
+    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9_][A-Za-z0-9._-]{0,200}$")]
+    """In the export's directory, nowhere else."""
     partition: int
     events: Annotated[int, Field(gt=0)]
     first_ordinal: int

@@ -6,11 +6,12 @@ same appends again.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Iterator, Sequence
 from hashlib import sha256
 from itertools import groupby
 from pathlib import Path
-from typing import Any, Final, cast
+from typing import Any, BinaryIO, Final, cast
 
 from pydantic_core import from_json, to_json
 
@@ -18,12 +19,16 @@ from aion_service.transfer.export import MANIFEST, read_manifest
 from aion_service.transfer.lines import LineEvent, parse_line
 from aion_store.contract import AppendBatch
 from aion_store.errors import ConfigurationError
-from aion_store.limits import MAX_APPEND_BYTES
+from aion_store.limits import MAX_APPEND_BYTES, MAX_EVENT_BYTES, MIB
 from aion_store.log.codec import DecodeError, decode_event
 from aion_store.model.events import Event
 from aion_store.model.ids import WorkflowId
 
 EVENTS_PER_APPEND: Final = 200
+MAX_LINE_BYTES: Final = 2 * MAX_EVENT_BYTES
+"""An event in base64, and its place."""
+MAX_ARRAY_BYTES: Final = 256 * MIB
+"""A JSON array is read whole."""
 
 
 def appends_in(path: Path) -> Iterator[AppendBatch]:
@@ -49,15 +54,32 @@ def _appends_in_file(path: Path) -> Iterator[AppendBatch]:
             opening = file.read(64).lstrip()
             file.seek(0)
             if opening.startswith(b"["):
-                yield from _of_histories(_array(file.read(), path))
-            elif not _is_ours(file.readline()):
+                yield from _of_histories(_array(_whole(file, path), path))
+            elif not _is_ours(file.readline(MAX_LINE_BYTES)):
                 file.seek(0)
-                yield from _of_histories(_events(file, path))
+                yield from _of_histories(_events(_lines(file, path), path))
             else:
                 file.seek(0)
-                yield from _of_lines(file, path)
+                yield from _of_lines(_lines(file, path), path)
     except OSError as error:
         raise ConfigurationError(f"{path} can't be read: {error}.") from error
+
+
+def _whole(file: BinaryIO, path: Path) -> bytes:
+    if os.fstat(file.fileno()).st_size > MAX_ARRAY_BYTES:
+        raise ConfigurationError(
+            f"{path} is a JSON array of more than {MAX_ARRAY_BYTES // MIB} MiB: write one event a line."
+        )
+    return file.read()
+
+
+def _lines(file: BinaryIO, path: Path) -> Iterator[bytes]:
+    number = 0
+    while line := file.readline(MAX_LINE_BYTES + 1):
+        number += 1
+        if len(line) > MAX_LINE_BYTES:
+            raise ConfigurationError(f"{path}, line {number} has over {MAX_LINE_BYTES} bytes: no event is so large.")
+        yield line
 
 
 def _is_ours(line: bytes) -> bool:

@@ -1,0 +1,123 @@
+"""No input from outside crashes a parser, makes it take memory out of proportion, or gets another error than its own.
+
+`make fuzz` gives this FUZZ_SECONDS; without them each target gets a few hundred inputs.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+import tracemalloc
+from collections.abc import Generator
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, seed, settings
+
+from aion_service.audit.signed_note import SignerKey, VerifierKey
+from aion_service.transfer.export import MANIFEST
+from aion_service.transfer.sources import MAX_LINE_BYTES, appends_in
+from aion_store.errors import ConfigurationError
+from aion_store.visibility.parsing import parse_filter
+from tests.fuzz.targets import AWKWARD, KEY, MANIFEST_TEXT, TARGETS, Target
+
+SECONDS = float(os.environ.get("FUZZ_SECONDS", "0"))
+EXAMPLES = 60
+MEMORY_FLOOR_BYTES = 16 * 2**20
+MEMORY_FACTOR = 200
+"""Python's values of a JSON array of nothing are that much larger than its text."""
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _memory_is_traced() -> Generator[None]:
+    parse_filter("Status = 'Failed'")  # what is imported by the first call isn't the input's memory
+    tracemalloc.start()
+    yield
+    tracemalloc.stop()
+
+
+def size_of(given: object) -> int:
+    """How large an input is, in bytes."""
+    if isinstance(given, bytes | str):
+        return len(given)
+    return sum(map(size_of, given)) if isinstance(given, tuple | list) else 0
+
+
+def try_one(target: Target, given: object) -> None:
+    """Run the target; only its own errors are let through, within bounded memory."""
+    tracemalloc.reset_peak()
+    before, _ = tracemalloc.get_traced_memory()
+    try:
+        target.run(given)
+    except target.refuses_with as error:
+        text = str(error)
+        assert text
+        assert len(text) < 4_000, "the error quotes the input"
+    _, peak = tracemalloc.get_traced_memory()
+    assert peak - before < MEMORY_FLOOR_BYTES + MEMORY_FACTOR * size_of(given)
+
+
+@pytest.mark.parametrize("name", TARGETS)
+def test_a_parser_answers_or_refuses(name: str) -> None:
+    target = TARGETS[name]
+    deadline = time.monotonic() + SECONDS / len(TARGETS)
+    number = 0
+    while number == 0 or time.monotonic() < deadline:
+        quiet = settings(
+            max_examples=EXAMPLES if SECONDS == 0 else 2_000,
+            deadline=None,
+            database=None,
+            suppress_health_check=list(HealthCheck),
+            print_blob=True,
+        )
+
+        @seed(number if SECONDS == 0 else time.monotonic_ns())
+        @quiet
+        @given(target.inputs)
+        def check(given: object) -> None:
+            try_one(target, given)
+
+        check()
+        number += 1
+
+
+@pytest.mark.parametrize("piece", AWKWARD, ids=lambda piece: repr(piece[:12]))
+def test_a_great_deal_of_the_same(piece: bytes) -> None:
+    data = piece * (200_000 // max(1, len(piece)))
+    for name, target in TARGETS.items():
+        if name == "events":
+            try_one(target, (data, None))
+            try_one(target, (b'{"type":"WorkflowStarted","data":' + data, "WorkflowStarted"))
+        elif name == "records":
+            try_one(target, (data, data, [("kind", data), ("v", b"1"), ("seq", data), ("append", data)]))
+            try_one(target, (b"key", data, [("kind", b"timer"), ("v", data)]))
+        elif name in ("timer calls", "package changes", "files to import", "directories to import"):
+            try_one(target, data)
+        else:
+            try_one(target, data.decode(errors="surrogateescape"))
+
+
+def test_a_file_to_import_is_read_within_bounds(tmp_path: Path) -> None:
+    endless = tmp_path / "events"
+    for opening in (b"", b'{"append_id":"a"}\n'):
+        endless.write_bytes(opening + b"x" * (MAX_LINE_BYTES + 1))
+        with pytest.raises(ConfigurationError, match=r"no event is so large|is no line"):
+            list(appends_in(endless))
+
+
+@pytest.mark.parametrize("name", ["../events", "/etc/passwd", "..", "a/b", ""])
+def test_a_manifest_names_files_of_its_own_directory_only(tmp_path: Path, name: str) -> None:
+    (tmp_path / MANIFEST).write_bytes(MANIFEST_TEXT.replace(b'"name":"events"', b'"name":' + json.dumps(name).encode()))
+    with pytest.raises(ConfigurationError):
+        list(appends_in(tmp_path))
+
+
+@pytest.mark.parametrize("text", [KEY.text(), KEY.text()[4:], KEY.text()[:-1], KEY.text().removeprefix("PRIVATE+KEY+")])
+def test_a_secret_key_in_the_wrong_place_is_not_quoted(text: str) -> None:
+    for parse in (VerifierKey.parse, SignerKey.parse):
+        if (parse, text) == (SignerKey.parse, KEY.text()):
+            continue
+        with pytest.raises(ConfigurationError) as refused:
+            parse(text)
+        assert KEY.text()[-20:-5] not in str(refused.value)
