@@ -16,7 +16,7 @@ from confluent_kafka.admin._config import ConfigResource
 from confluent_kafka.admin._resource import ResourceType
 from confluent_kafka.cimpl import NewTopic
 
-from aion_store.errors import SchemaMismatchError, UnavailableError
+from aion_store.errors import AccessDeniedError, SchemaMismatchError, UnavailableError
 from aion_store.limits import EVENTS_TOPIC_MAX_MESSAGE_BYTES, PACKAGES_TOPIC_MAX_MESSAGE_BYTES
 from aion_store.log.reader import ClientSettings, TopicIdentity, describe_topic, kafka_unavailable
 from aion_store.projected import LogName
@@ -27,6 +27,8 @@ _MAX_MESSAGE_BYTES: Final[Mapping[LogName, int]] = {
 }
 _REPLICAS: Final = 3
 _PAUSE_S: Final = 0.05
+_TRY_S: Final = 3.0
+_LEAST_S: Final = 0.05
 
 
 class LogTopics(NamedTuple):
@@ -143,10 +145,16 @@ def _replicas(brokers: int) -> int:
 
 
 def _broker_count(client: ClientSettings, admin: AdminClient, timeout_s: float) -> int:
-    try:
-        return len(admin.list_topics(timeout=timeout_s).brokers)
-    except KafkaException as error:
-        raise kafka_unavailable(error, client) from error
+    """Asked again until it answers in time; a refusal, which looks like silence, is looked for after each try."""
+    deadline = time.monotonic() + timeout_s
+    while True:
+        remaining_s = max(_LEAST_S, deadline - time.monotonic())
+        try:
+            return len(admin.list_topics(timeout=min(_TRY_S, remaining_s)).brokers)
+        except KafkaException as error:
+            failure = kafka_unavailable(error, client)
+            if isinstance(failure, AccessDeniedError) or time.monotonic() >= deadline:
+                raise failure from error
 
 
 def _create(admin: AdminClient, topic: NewTopic, timeout_s: float) -> None:

@@ -125,7 +125,9 @@ class ProjectorThread(driver.AIOKafkaConsumerThread):
 
     async def check_membership(self) -> None:
         """Raises AccessDeniedError when this worker may not join its group: the client waits for that in silence."""
-        coordinator: Any = self._ensure_consumer()._coordinator
+        if self._consumer is None:
+            return
+        coordinator: Any = self._consumer._coordinator
         try:
             coordinator.check_errors()
         except GroupAuthorizationFailedError as error:

@@ -23,7 +23,7 @@ from aion_store.visibility.parsing import parse_filter
 from tests.fuzz.targets import AWKWARD, KEY, MANIFEST_TEXT, TARGETS, Target
 
 SECONDS = float(os.environ.get("FUZZ_SECONDS", "0"))
-EXAMPLES = 60
+EXAMPLES = 40
 MEMORY_FLOOR_BYTES = 16 * 2**20
 MEMORY_FACTOR = 200
 """Python's values of a JSON array of nothing are that much larger than its text."""
@@ -65,7 +65,7 @@ def test_a_parser_answers_or_refuses(name: str) -> None:
     number = 0
     while number == 0 or time.monotonic() < deadline:
         quiet = settings(
-            max_examples=EXAMPLES if SECONDS == 0 else 2_000,
+            max_examples=EXAMPLES,
             deadline=None,
             database=None,
             suppress_health_check=list(HealthCheck),

@@ -182,6 +182,8 @@ def test_the_auditor_signs_and_proves_the_log_with_a_certificate_and_without_pos
     verifier = audit("key", "example.com/orders", "--out", str(key))
     note = audit("checkpoint", "--key-file", str(key), "--directory", str(notes))
     assert "continue the chain" in audit("verify", "--key", verifier, "--from", note, "--whole")
+    exported = CliRunner().invoke(app, ["export", str(tmp_path / "export")], env=environment)
+    assert exported.exit_code == 0, exported.output
 
 
 def test_a_certificate_gives_the_rights_of_its_user(store: World) -> None:
