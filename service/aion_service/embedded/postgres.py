@@ -139,7 +139,7 @@ async def _create(home: StackDirectory, processes: ProcessTable, binaries: Path)
         password.unlink(missing_ok=True)
         password.touch(mode=0o600)
         password.write_text(secrets.token_urlsafe(24))
-    command = _as_ordinary_user(
+    command = as_ordinary_user(
         [str(binaries / "initdb"), "-D", str(fresh), *INITDB, f"--pwfile={password}"], own=[fresh]
     )
     code = await processes.run(
@@ -158,7 +158,7 @@ def _launch(home: StackDirectory, processes: ProcessTable, binaries: Path, port:
     command = [str(binaries / "postgres"), "-D", str(home.postgres), *options]
     return processes.start(
         NAME,
-        _as_ordinary_user(command, own=[home.postgres, home.sockets]),
+        as_ordinary_user(command, own=[home.postgres, home.sockets]),
         env=_environment(),
         directory=home.postgres,
         stop_signal=signal.SIGINT,  # its fast shutdown: ends sessions, keeps all that was committed
@@ -197,7 +197,8 @@ def _says_ready(data: Path, pid: int) -> bool:
     return False
 
 
-def _as_ordinary_user(command: Sequence[str], own: Sequence[Path]) -> list[str]:
+def as_ordinary_user(command: Sequence[str], own: Sequence[Path]) -> list[str]:
+    """The command, for root as one of a user without rights to whom these paths are given."""
     if os.geteuid() != 0:
         return list(command)
     owned = [part for path in own for part in ("--own", str(path))]
