@@ -1,6 +1,6 @@
 """What a session read of a hot history costs: from what its writer keeps, and from the tables in the same run.
 
-`python benchmarks/session_reads.py [--rounds N]`, on embedded servers of its own, a minute at most. A history of 1,000
+`python benchmarks/session_reads.py [--rounds N]`, on embedded servers of its own, about a minute. A history of 1,000
 events of 200-byte signals is appended and projected; then it is read whole, in turns, by the store that writes it and
 by one that keeps nothing, with the same consistency. The table shows medians in milliseconds.
 """

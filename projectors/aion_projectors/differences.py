@@ -34,15 +34,15 @@ class Difference(NamedTuple):
 
     def to_json(self) -> dict[str, Any]:
         """The same in types that JSON has; bytes as hex, cut after 64 of them."""
-        return {name: _plain(value) for name, value in self._asdict().items()}
+        return {name: plain(value) for name, value in self._asdict().items()}
 
     def __str__(self) -> str:
-        where = "".join(f" {name}={_plain(value)}" for name, value in self.key.items())
+        where = "".join(f" {name}={plain(value)}" for name, value in self.key.items())
         of = "" if self.workflow_id is None else f" of workflow {self.workflow_id}"
         place = f"{self.log} partition {self.partition}: {self.table}{where}{of}"
         if self.column is None:
             return f"{place}: {'is missing' if self.found is None else 'should not be there'}"
-        return f"{place}: {self.column} is {_plain(self.found)!r}, the log says {_plain(self.expected)!r}"
+        return f"{place}: {self.column} is {plain(self.found)!r}, the log says {plain(self.expected)!r}"
 
 
 def compare_columns(difference: Difference, expected: Row, found: Row) -> list[Difference]:
@@ -65,7 +65,8 @@ def _same(expected: Any, found: Any) -> bool:
     return expected == found
 
 
-def _plain(value: Any) -> Any:
+def plain(value: Any) -> Any:
+    """A column's value in types that JSON has; bytes as hex, cut after 64 of them."""
     match value:
         case bytes():
             cut = "" if len(value) <= _SHOWN_BYTES else f"… ({len(value)} bytes)"
@@ -77,6 +78,6 @@ def _plain(value: Any) -> Any:
         case Enum():
             return value.value
         case Mapping():
-            return {name: _plain(each) for name, each in cast("Row", value).items()}
+            return {name: plain(each) for name, each in cast("Row", value).items()}
         case _:
             return value

@@ -17,7 +17,7 @@ _WORKFLOW_COLUMNS: Final = (
     *("failed_activity_id", "failed_activity_type", "failed_step", "failure_reason", "search_attributes"),
     *("quarantined", "quarantined_seq", "quarantined_offset", "quarantined_at"),
 )
-_OF_THE_FORMER_TOPIC: Final = ("quarantined_offset", "quarantined_at", "logged_at")
+OF_THE_TOPIC: Final = ("quarantined_offset", "quarantined_at", "logged_at")
 
 
 class OwnedTable(NamedTuple):
@@ -89,20 +89,21 @@ class DerivedComparison:
             if rows is None or rows.head == 0:
                 yield difference._replace(found=row)
                 continue
-            yield from compare_columns(difference, self._comparable(_workflow(rows)), row)
+            yield from compare_columns(difference, self._comparable(workflow_row(rows)), row)
         for workflow, rows in self._folded.items():
             if rows.head:
-                yield self._difference(workflow.workflow_id, "workflows", {})._replace(expected=_workflow(rows))
+                yield self._difference(workflow.workflow_id, "workflows", {})._replace(expected=workflow_row(rows))
 
     def _comparable(self, row: Row) -> Row:
         """What of a row doesn't depend on the topic; all of it where the log was not moved."""
-        return {name: value for name, value in row.items() if not (self._moved and name in _OF_THE_FORMER_TOPIC)}
+        return {name: value for name, value in row.items() if not (self._moved and name in OF_THE_TOPIC)}
 
     def _difference(self, workflow_id: bytes, table: str, key: Mapping[str, Any]) -> Difference:
         return Difference("events", self._partition, UUID(bytes=workflow_id), table, key, None, None, None)
 
 
-def _workflow(rows: WorkflowRows) -> Row:
+def workflow_row(rows: WorkflowRows) -> Row:
+    """A workflow's own row."""
     summary, stop = rows.summary, rows.quarantine
     reason = summary.failure_reason
     values = (

@@ -8,11 +8,9 @@ import signal
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from aion_service.embedded.postgres import as_ordinary_user, find_binaries, server_environment
 from tests.faults.proxy import Proxy
 from tests.postgres_node import PostgresNode
-
-COPY_S = 120.0
+from tests.replica import copy_primary
 
 
 class PostgresReplica(PostgresNode):
@@ -24,22 +22,7 @@ class PostgresReplica(PostgresNode):
         self._link = Proxy(target_port=primary.port or 0)
         user, _, _ = primary.netloc.rpartition("@")
         source = primary._replace(netloc=f"{user}@127.0.0.1:{self._link.port}").geturl()
-        data = self._home.postgres
-        data.mkdir(mode=0o700)
-        command = [
-            str(find_binaries()[0] / "pg_basebackup"),
-            *("--pgdata", str(data), "--dbname", source, "--write-recovery-conf", "--checkpoint", "fast"),
-        ]
-        code = asyncio.run(
-            self._processes.run(
-                "basebackup",
-                as_ordinary_user(command, own=[data]),
-                env=server_environment(),
-                directory=self._home.path,
-                timeout_s=COPY_S,
-            )
-        )
-        assert code == 0, (self._home.logs / "basebackup.log").read_text()[-2000:]
+        asyncio.run(copy_primary(source, self._home, self._processes))
 
     def cut_off(self) -> None:
         """From now on nothing comes from the primary."""

@@ -4,21 +4,28 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Annotated, Final
+from typing import Annotated, Any, Final
 
 import typer
 
+from aion_projectors import folds
 from aion_service.audit.notes import Checkpoint, keys_before, sign_rotation, trusted_keys
+from aion_service.audit.replaying import Rows, header_of, line_of, rows_until
 from aion_service.audit.signed_note import SignerKey, VerifierKey
 from aion_service.audit.verifying import Verified, beginnings, verify
 from aion_service.backends import DEFAULT_TARGET
+from aion_service.cli.places import edge_from
 from aion_service.cli.running import FAILED, OK, run, say
+from aion_service.cli.verify import parse_workflow_id
 from aion_service.connection import LogConnection, log_at
+from aion_service.transfer.log_range import places_of
 from aion_store.clock import utc_now
 from aion_store.errors import ConfigurationError, SchemaMismatchError
+from aion_store.model.ids import WorkflowId
 from aion_store.model.times import rfc3339
+from aion_store.streams.position import Start
 
 app = typer.Typer(name="audit", help="Prove that the log wasn't changed.", no_args_is_help=True)
 
@@ -70,6 +77,54 @@ def verify_(
 ) -> None:
     """Prove that the log continues a note: all after it, and with --whole all before it too, is as it was written."""
     raise typer.Exit(run(_verify(store, key, note, rotation or [], whole)))
+
+
+@app.command()
+def replay(
+    store: StoreOption = DEFAULT_TARGET,
+    workflow: Annotated[list[str] | None, typer.Option(help="Only this workflow; may be given again.")] = None,
+    until: Annotated[str | None, typer.Option(help="A position, a time or end. With --expect: as that has it.")] = None,
+    expect: Annotated[Path | None, typer.Option(help="What this command printed earlier: tell what differs.")] = None,
+) -> None:
+    """Make every derived row anew from the log alone, and print them, or compare them with what was made earlier."""
+    raise typer.Exit(run(_replay(store, workflow or [], until, expect)))
+
+
+async def _replay(target: str, workflows: Sequence[str], until: str | None, expect: Path | None) -> int:
+    wanted = [parse_workflow_id(text) for text in workflows] or None
+    expected = None if expect is None else Rows(_read(expect).splitlines(), str(expect))
+    place = until or (expected.header.until if expected is not None else Start.END.value)
+    edge = edge_from(place, "--until")
+    async with log_at(target) as log:
+        places = await asyncio.to_thread(places_of, edge, *log)
+        rows = rows_until(*log, places, wanted)
+        if expected is None:
+            typer.echo(header_of(log.events, places).model_dump_json())
+            return await asyncio.to_thread(_print, rows)
+        return await asyncio.to_thread(_compare, rows, expected, wanted)
+
+
+def _print(rows: Iterator[dict[str, Any]]) -> int:
+    for row in rows:
+        typer.echo(line_of(row))
+    return OK
+
+
+def _compare(rows: Iterator[dict[str, Any]], expected: Rows, wanted: Sequence[WorkflowId] | None) -> int:
+    count = differences = 0
+    for row in rows:
+        count += 1
+        for difference in expected.compare(row):
+            differences += 1
+            typer.echo(difference)
+    for difference in expected.missing(wanted):
+        differences += 1
+        typer.echo(difference)
+    made_by = expected.header.fold_version
+    if differences and made_by != folds.VERSION:
+        say(f"They were made by folds of version {made_by}, these are version {folds.VERSION}: see CHANGELOG.md.")
+    say(f"{count} rows were made anew, {differences} differences.")
+    return FAILED if differences else OK
 
 
 async def _key(name: str, out: Path) -> int:
