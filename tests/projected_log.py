@@ -8,8 +8,8 @@ import secrets
 import subprocess
 import sys
 import threading
-from collections.abc import Generator, Iterable, Sequence
-from contextlib import contextmanager
+from collections.abc import AsyncGenerator, Generator, Iterable, Sequence
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -20,6 +20,8 @@ from confluent_kafka import Producer
 from aion_producers.topics import LogTopics, ensure_topics
 from aion_projectors.settings import ENVIRONMENT_VARIABLE, ProjectorSettings
 from aion_projectors.worker import run_worker
+from aion_service.backends import prepare, projector_settings
+from aion_service.settings import Settings
 from aion_store.log.chain import chain_start
 from aion_store.log.codec import encode_event
 from aion_store.log.partitioning import partition_of
@@ -207,6 +209,19 @@ def make_projected(servers: Servers, dsn: str, prefix: str, partitions: int, sch
         group_id=f"{prefix}.projectors",
     )
     return Projected(settings, log, PlainWriter(client, topics), dsn)
+
+
+@asynccontextmanager
+async def projecting(settings: Settings) -> AsyncGenerator[None]:
+    """Topics, tables and a worker on this event loop, while the block lasts; what it fails with ends the block."""
+    await prepare(settings)
+    stop = asyncio.Event()
+    async with asyncio.TaskGroup() as tasks:
+        tasks.create_task(run_worker(projector_settings(settings), stop))
+        try:
+            yield
+        finally:
+            stop.set()
 
 
 @contextmanager

@@ -9,7 +9,8 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Coroutine, Mapping, Sequence
+from collections.abc import AsyncGenerator, Coroutine, Mapping, Sequence
+from contextlib import asynccontextmanager
 from typing import Any, Final, Protocol
 
 from aion_producers.group_member import HAND_OVER_MARGIN_S, GroupMember
@@ -44,7 +45,7 @@ class PartitionHolder(Protocol):
 
 
 class GroupOwnership:
-    """The partitions that the group `<prefix>.writers` assigns to this process, from `join` to `leave`.
+    """The partitions that the group `<prefix>.writers` assigns to this process during its `membership`.
 
     `address` is where the owner of a partition is asked by those whom another process refused.
     """
@@ -69,12 +70,20 @@ class GroupOwnership:
         self._view = GroupView(client, group, logs)
         self._member = GroupMember(client, group, logs, address, self._settings, self)
 
-    async def join(self, holder: PartitionHolder, timeout_s: float) -> None:
-        """Returns once this process is in the group and has its share, which may be nothing.
+    @asynccontextmanager
+    async def membership(self, holder: PartitionHolder, timeout_s: float) -> AsyncGenerator[None]:
+        """Within, this process is in the group and has had its share, which may be nothing; it leaves in order.
 
         A group that finds no rest isn't waited for past `timeout_s` seconds: the share comes when it comes. Raises
-        UnavailableError when this process isn't in the group by then; it may be called off with `leave`.
+        UnavailableError when this process isn't in the group by then.
         """
+        try:
+            await self._join(holder, timeout_s)
+            yield
+        finally:
+            await asyncio.to_thread(self._member.close, self._settings.hand_over_s + 2 * HAND_OVER_MARGIN_S)
+
+    async def _join(self, holder: PartitionHolder, timeout_s: float) -> None:
         self._holder = holder
         self._member.start()
         deadline = self._loop.time() + timeout_s
@@ -88,10 +97,6 @@ class GroupOwnership:
                     return
                 raise UnavailableError("The group of writers", self._member.trouble or "this process isn't in it yet")
             await asyncio.sleep(_SETTLED_EVERY_S)
-
-    async def leave(self) -> None:
-        """Hand everything over and leave the group."""
-        await asyncio.to_thread(self._member.close, self._settings.hand_over_s + 2 * HAND_OVER_MARGIN_S)
 
     def owns(self, where: LogPartition) -> bool:
         """Whether it is assigned to this process, as far as this process knows."""

@@ -44,11 +44,8 @@ async def writing(
                 writer.take(sorted(settings.share))
             yield writer
             return
-        try:
-            await ownership.join(writer, settings.append_timeout_s)
+        async with ownership.membership(writer, settings.append_timeout_s):
             yield writer
-        finally:
-            await ownership.leave()
 
 
 def _ownership(

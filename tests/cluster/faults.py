@@ -38,7 +38,7 @@ def writer_killed(scene: ClusterScene) -> Fault:
         scene.writers.remove(victim)
         victim.kill()
 
-    return Fault("a writer killed", strike, lambda: (scene.start_writer(), None)[1])
+    return Fault("a writer killed", strike, scene.start_writer)
 
 
 def writer_frozen(scene: ClusterScene) -> Fault:
@@ -54,7 +54,7 @@ def writer_cut_off(scene: ClusterScene) -> Fault:
 
 def projector_killed(scene: ClusterScene) -> Fault:
     """A projector dies, and another one starts."""
-    return Fault("a projector killed", scene.projectors[-1].kill, lambda: (scene.start_projector(), None)[1])
+    return Fault("a projector killed", scene.projectors[-1].kill, scene.start_projector)
 
 
 def projector_frozen(scene: ClusterScene) -> Fault:
@@ -75,7 +75,7 @@ def projector_cut_off(scene: ClusterScene) -> Fault:
 def replica_killed(scene: ClusterScene) -> Fault:
     """A replica dies and comes back on its data."""
     replica = scene.replicas[-1]
-    return Fault("a replica killed", replica.kill, lambda: (replica.start(), None)[1])
+    return Fault("a replica killed", replica.kill, replica.start)
 
 
 def replica_frozen(scene: ClusterScene) -> Fault:

@@ -6,9 +6,6 @@ stand for its links. So each link can be cut by itself, while clients reach ever
 
 from __future__ import annotations
 
-import asyncio
-import os
-import signal
 import socket
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
@@ -19,13 +16,10 @@ from typing import Self
 from confluent_kafka.admin import AdminClient
 
 from aion_service.embedded.broker_probe import is_ready
-from aion_service.embedded.guarded_process import GuardedProcess
-from aion_service.embedded.jars import kafka_jars
-from aion_service.embedded.java import find_java
-from aion_service.embedded.kafka import JVM, SETTINGS, new_cluster_id
+from aion_service.embedded.kafka import SETTINGS, new_cluster_id
 from aion_service.embedded.ports import LOOPBACK, free_ports
-from aion_service.embedded.process_table import ProcessTable
 from tests.faults.proxy import Proxy
+from tests.kafka_program import KafkaProgram, settings_text
 from tests.waiting import wait_until
 
 BROKERS = (1, 2, 3)
@@ -53,55 +47,6 @@ class Doors:
     gates: dict[str, Proxy] = field(default_factory=dict[str, Proxy])
 
 
-class Broker:
-    """One of the three; it keeps its ports and its data."""
-
-    def __init__(self, number: int, directory: Path, command: Sequence[str], settings: str) -> None:
-        self.number, self._directory = number, directory
-        self._settings = directory / "kafka.properties"
-        self._settings.write_text(settings)
-        self._command = command
-        self._process: GuardedProcess | None = None
-
-    def format(self, cluster_id: str) -> None:
-        """Prepare the data directory."""
-        tool = ["kafka.tools.StorageTool", "format", "-t", cluster_id, "-c", str(self._settings)]
-        process = self._run("format", tool)
-        assert process.wait(START_S) == 0, process.log.read_text()[-2000:]
-
-    def start(self) -> None:
-        """Start it; returns at once."""
-        self._process = self._run(f"kafka-{self.number}", ["kafka.Kafka", str(self._settings)])
-
-    def kill(self) -> None:
-        """SIGKILL, and wait until it is gone."""
-        if self._process is not None:
-            self._process.kill()
-            self._process.wait(START_S)
-            self._process = None
-
-    def freeze(self) -> None:
-        """SIGSTOP."""
-        self._signal(signal.SIGSTOP)
-
-    def thaw(self) -> None:
-        """SIGCONT."""
-        self._signal(signal.SIGCONT)
-
-    def _signal(self, number: signal.Signals) -> None:
-        assert self._process is not None
-        os.kill(self._process.pid, number)
-
-    def _run(self, name: str, arguments: Sequence[str]) -> GuardedProcess:
-        return GuardedProcess.start(
-            name,
-            [*self._command, *arguments],
-            env=dict(os.environ),
-            log=self._directory / f"{name}.log",
-            directory=self._directory,
-        )
-
-
 class KafkaCluster:
     """Use it as a context: three brokers that run. `gates` name clients that can be cut off, each from all brokers."""
 
@@ -110,7 +55,7 @@ class KafkaCluster:
         self._exits = ExitStack()
         self._doors: dict[int, Doors] = {}
         self._links: dict[tuple[int, int], list[Proxy]] = {}
-        self.brokers: dict[int, Broker] = {}
+        self.brokers: dict[int, KafkaProgram] = {}
 
     @property
     def bootstrap_servers(self) -> str:
@@ -158,8 +103,6 @@ class KafkaCluster:
 
     def _open(self) -> None:
         self._directory.mkdir(parents=True)
-        jars = asyncio.run(kafka_jars(ProcessTable(self._directory), print))
-        java = str(find_java(os.environ).executable)
         for number in BROKERS:
             client, brokers, controllers, *gates = free_ports(3 + len(self._names))
             doors = self._doors[number] = Doors(client, brokers, controllers)
@@ -175,35 +118,32 @@ class KafkaCluster:
             directory.mkdir()
             hosts = directory / "hosts"
             hosts.write_text(_hosts(number))
-            command = [
-                *(java, *JVM, f"-Djdk.net.hosts.file={hosts}"),
-                *("-cp", os.pathsep.join(map(str, jars))),
-            ]
-            broker = Broker(number, directory, command, self._settings(number, directory / "data"))
+            settings = settings_text(self._settings(number, directory / "data"))
+            broker = KafkaProgram(directory, settings, START_S, java_options=[f"-Djdk.net.hosts.file={hosts}"])
             broker.format(cluster_id)
             self.brokers[number] = broker
         for broker in self.brokers.values():
-            broker.start()
+            broker.launch()
         for number in BROKERS:
             self.wait_until_ready(number)
 
     def restart(self, number: int) -> None:
         """Start a broker that was killed; returns once it serves clients."""
-        self.brokers[number].start()
+        self.brokers[number].launch()
         self.wait_until_ready(number)
 
     def wait_until_ready(self, number: int) -> None:
         """Returns once the broker serves clients."""
         wait_until(lambda: is_ready(self._doors[number].client), f"broker {number} is ready", START_S)
 
-    def _settings(self, number: int, data: Path) -> str:
+    def _settings(self, number: int, data: Path) -> dict[str, object]:
         doors = self._doors[number]
         ports = {"CLIENT": doors.client, "BROKERS": doors.brokers}
         shown = {"CLIENT": f"{LOOPBACK}:{doors.client}", "BROKERS": f"{_name(number)}:{doors.brokers}"}
         for gate, proxy in doors.gates.items():
             ports[gate.upper()], shown[gate.upper()] = proxy.target_port, f"{LOOPBACK}:{proxy.port}"
         ports["CONTROLLER"] = doors.controllers
-        settings = {
+        return {
             **SETTINGS,
             **REPLICATED,
             "node.id": number,
@@ -216,7 +156,6 @@ class KafkaCluster:
             ),
             "log.dirs": str(data),
         }
-        return "".join(f"{name}={value}\n" for name, value in settings.items())
 
     def _links_of(self, number: int) -> Iterator[Proxy]:
         for ends, proxies in self._links.items():

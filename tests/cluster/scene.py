@@ -258,5 +258,5 @@ class Fault(NamedTuple):
     """Something that happens to the cluster, and what ends it."""
 
     name: str
-    strike: Callable[[], None]
-    heal: Callable[[], None]
+    strike: Callable[[], object]
+    heal: Callable[[], object]

@@ -11,11 +11,11 @@ from functools import partial
 import pytest
 from pydantic import SecretStr
 
-from aion_projectors.worker import run_worker
-from aion_service.backends import kafka_store, prepare, projector_settings
+from aion_service.backends import kafka_store
 from aion_service.settings import Settings
 from aion_store import EventStore
 from aion_store.conformance import SCENARIOS, Scenario, run_scenario
+from tests.projected_log import projecting
 from tests.servers import Servers
 
 AT_ONCE = 4
@@ -33,15 +33,8 @@ async def fresh_store(servers: Servers) -> AsyncGenerator[EventStore]:
         schema_name=name,
         partitions=2,
     )
-    await prepare(settings)
-    stop = asyncio.Event()
-    async with asyncio.TaskGroup() as tasks:
-        tasks.create_task(run_worker(projector_settings(settings), stop))
-        try:
-            async with kafka_store(settings) as store:
-                yield store
-        finally:
-            stop.set()
+    async with projecting(settings), kafka_store(settings) as store:
+        yield store
 
 
 @pytest.fixture(scope="module")

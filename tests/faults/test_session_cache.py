@@ -7,15 +7,13 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import AsyncGenerator, Iterator
-from contextlib import asynccontextmanager
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from pydantic import SecretStr
 
-from aion_projectors.worker import run_worker
-from aion_service.backends import kafka_store, prepare, projector_settings
+from aion_service.backends import kafka_store
 from aion_service.event_store import KafkaEventStore
 from aion_service.session_cache import KeptHistory, SessionCache
 from aion_service.settings import Settings
@@ -33,6 +31,7 @@ from aion_store.model.ids import WorkflowId
 from tests.faults.kafka_proxy import END_TRANSACTION, PRODUCE, Blow, KafkaProxy
 from tests.faults.rounds import rounds
 from tests.kafka_node import KafkaNode
+from tests.projected_log import projecting
 
 SESSION = Consistency.SESSION
 TOKEN = WriteToken.recorder()
@@ -102,18 +101,6 @@ class Engine:
                 self.news.set()
             except (SequenceConflictError, UnavailableError):
                 await asyncio.sleep(0)
-
-
-@asynccontextmanager
-async def projecting(settings: Settings) -> AsyncGenerator[None]:
-    await prepare(settings)
-    stop = asyncio.Event()
-    async with asyncio.TaskGroup() as tasks:
-        tasks.create_task(run_worker(projector_settings(settings), stop))
-        try:
-            yield
-        finally:
-            stop.set()
 
 
 async def reach(engine: Engine, count: int) -> None:

@@ -14,7 +14,7 @@ import random
 import sys
 import time
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, nullcontext
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TextIO
@@ -190,13 +190,8 @@ async def writing(
         ownership = ChosenPartitions(set(share))
     async with LogWriter(client, *topics, orders.prefix, tables, settings=settings, ownership=ownership) as writer:
         writer.take(share)
-        try:
-            if group is not None:
-                await group.join(writer, JOIN_S)
+        async with nullcontext() if group is None else group.membership(writer, JOIN_S):
             yield writer
-        finally:
-            if group is not None:
-                await group.leave()
 
 
 def as_argument(orders: Orders) -> str:

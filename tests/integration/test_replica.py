@@ -9,8 +9,7 @@ from typing import Any
 
 from pydantic import SecretStr
 
-from aion_projectors.worker import run_worker
-from aion_service.backends import kafka_store, prepare, projector_settings
+from aion_service.backends import kafka_store
 from aion_service.embedded.stack import embedded_stack
 from aion_service.event_store import KafkaEventStore
 from aion_service.settings import Settings
@@ -18,6 +17,7 @@ from aion_store import Consistency, NamedTimer, StaleProjectionError
 from aion_store.conformance.checks import record
 from aion_store.conformance.events import START, HistoryBuilder, workflow
 from aion_store.model.consistency import ReadConsistency
+from tests.projected_log import projecting
 from tests.replica import held_back, replica_of
 
 ONE = workflow(1)
@@ -101,13 +101,8 @@ def test_every_read_of_a_replica_is_as_fresh_as_asked_for(tmp_path: Path) -> Non
                 postgres_read_dsn=SecretStr(dsn),
                 partitions=2,
             )
-            await prepare(settings)
-            stop = asyncio.Event()
-            async with asyncio.TaskGroup() as tasks:
-                tasks.create_task(run_worker(projector_settings(settings), stop))
-                async with kafka_store(settings) as store:
-                    await check(store, dsn, settings)
-                stop.set()
+            async with projecting(settings), kafka_store(settings) as store:
+                await check(store, dsn, settings)
 
     async def check(store: KafkaEventStore, dsn: str, settings: Settings) -> None:
         one, two = HistoryBuilder(ONE), HistoryBuilder(workflow(2))

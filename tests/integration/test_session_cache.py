@@ -6,14 +6,11 @@ That an answer came from what is kept shows where the tables can't give it: thei
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
 
 import pytest
 from pydantic import SecretStr
 
-from aion_projectors.worker import run_worker
-from aion_service.backends import kafka_store, prepare, projector_settings
+from aion_service.backends import kafka_store
 from aion_service.event_store import KafkaEventStore
 from aion_service.settings import Settings
 from aion_store import Consistency, NamedTimer, NotOwnerError, StaleProjectionError
@@ -21,6 +18,7 @@ from aion_store.conformance.checks import record
 from aion_store.conformance.events import START, HistoryBuilder, workflow
 from aion_store.model.events import Event
 from tests.producing import TIMEOUT_S
+from tests.projected_log import projecting
 from tests.servers import Servers
 
 SESSION = Consistency.SESSION
@@ -36,19 +34,6 @@ def settings(servers: Servers, database: str, topic_prefix: str) -> Settings:
         topic_prefix=topic_prefix,
         partitions=1,
     )
-
-
-@asynccontextmanager
-async def projecting(settings: Settings) -> AsyncGenerator[None]:
-    """A projector, for as long as the block lasts."""
-    await prepare(settings)
-    stop = asyncio.Event()
-    async with asyncio.TaskGroup() as tasks:
-        tasks.create_task(run_worker(projector_settings(settings), stop))
-        try:
-            yield
-        finally:
-            stop.set()
 
 
 async def until_kept(store: KafkaEventStore, wanted: list[Event]) -> None:

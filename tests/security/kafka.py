@@ -4,8 +4,6 @@ without an ACL.
 
 from __future__ import annotations
 
-import asyncio
-import os
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, cast
@@ -20,12 +18,9 @@ from confluent_kafka.admin import (
     ResourceType,
 )
 
-from aion_service.embedded.guarded_process import GuardedProcess
-from aion_service.embedded.jars import kafka_jars
-from aion_service.embedded.java import find_java
-from aion_service.embedded.kafka import JVM, SETTINGS, new_cluster_id
+from aion_service.embedded.kafka import SETTINGS, new_cluster_id
 from aion_service.embedded.ports import LOOPBACK, free_ports
-from aion_service.embedded.process_table import ProcessTable
+from tests.kafka_program import KafkaProgram, settings_text
 from tests.security.certificates import Authority
 from tests.waiting import wait_until
 
@@ -53,32 +48,24 @@ class SecureKafka:
 
     def __init__(self, directory: Path, authority: Authority, passwords: Mapping[str, str]) -> None:
         """`passwords` are the users', SUPERUSER's among them."""
-        self._authority, self._passwords, self._directory = authority, passwords, directory
+        self._authority, self._passwords = authority, passwords
         scram, certificates, controller = free_ports(3)
         self.scram_servers, self.certificate_servers = f"{LOOPBACK}:{scram}", f"{LOOPBACK}:{certificates}"
         listeners = {"SCRAM": scram, "CERTIFICATES": certificates, "CONTROLLER": controller}
         data = directory / "data"
         data.mkdir()
-        self._settings = directory / "kafka.properties"
-        self._settings.touch(mode=0o600)
-        properties = self._properties(listeners, data)
-        self._settings.write_text("".join(f"{name}={value}\n" for name, value in properties.items()))
-        jars = asyncio.run(kafka_jars(ProcessTable(directory), print))
-        java = str(find_java(os.environ).executable)
-        self._command = [java, *JVM, "-cp", os.pathsep.join(map(str, jars))]
-        tool = ["kafka.tools.StorageTool", "format", "--standalone", "-t", new_cluster_id(), "-c", str(self._settings)]
-        for user, password in passwords.items():
-            tool += ["--add-scram", f"SCRAM-SHA-512=[name={user},password={password}]"]
-        formatting = self._run("format", tool)
-        assert formatting.wait(START_S) == 0, formatting.log.read_text()[-2000:]
-        self._process = self._run("kafka", ["kafka.Kafka", str(self._settings)])
+        self._program = KafkaProgram(directory, settings_text(self._properties(listeners, data)), START_S)
+        users = [f"SCRAM-SHA-512=[name={user},password={password}]" for user, password in passwords.items()]
+        options = [part for user in users for part in ("--add-scram", user)]
+        self._program.format(new_cluster_id(), "--standalone", *options)
+        self._program.launch()
 
     def wait_until_ready(self) -> None:
         """Wait until it answers the superuser."""
         admin = AdminClient({**self.scram(SUPERUSER), "log_level": 0})
 
         def answers() -> bool:
-            assert self._process.poll() is None, self._process.log.read_text()[-3000:]
+            self._program.check_running()
             try:
                 return bool(admin.list_topics(timeout=1).brokers)
             except KafkaException:
@@ -88,8 +75,7 @@ class SecureKafka:
 
     def stop(self) -> None:
         """Kill it: nothing of it is kept."""
-        self._process.kill()
-        self._process.wait(START_S)
+        self._program.kill()
 
     def scram(self, user: str) -> dict[str, str]:
         """A client's settings for TLS and a user's password."""
@@ -157,12 +143,3 @@ class SecureKafka:
             "super.users": f"User:{BROKER};User:{SUPERUSER}",
             "log.dirs": data,
         }
-
-    def _run(self, name: str, arguments: list[str]) -> GuardedProcess:
-        return GuardedProcess.start(
-            name,
-            [*self._command, *arguments],
-            env=dict(os.environ),
-            log=self._directory / f"{name}.log",
-            directory=self._directory,
-        )

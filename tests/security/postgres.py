@@ -21,7 +21,7 @@ import psycopg
 from aion_service.embedded.guarded_process import GuardedProcess
 from aion_service.embedded.jars import DOWNLOAD_PROGRAM, jar_folder
 from aion_service.embedded.ports import LOOPBACK, free_ports
-from aion_service.embedded.postgres import INITDB, UNPRIVILEGED, USER
+from aion_service.embedded.postgres import INITDB, USER, as_ordinary_user, server_environment
 from tests.security.certificates import Authority
 from tests.waiting import wait_until
 
@@ -146,13 +146,10 @@ class SecurePostgres:
         self._process.wait(START_S)
 
     def _run(self, name: str, command: list[str]) -> GuardedProcess:
-        if os.geteuid() == 0:
-            command = [sys.executable, "-I", "-S", str(UNPRIVILEGED), "--own", str(self._data), "--", *command]
-        kept = {key: value for key, value in os.environ.items() if not key.startswith(("PG", "LC_"))}
         return GuardedProcess.start(
             name,
-            command,
-            env={**kept, "LC_ALL": "C"},
+            as_ordinary_user(command, own=[self._data]),
+            env=server_environment(),
             log=self._directory / f"{name}.log",
             directory=self._data,
             stop_signal=signal.SIGINT,
