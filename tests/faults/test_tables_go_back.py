@@ -84,4 +84,5 @@ def go_back(scene: WriteScene, projected: Projected, server_dsn: str, dsn: str) 
     older.put_back()
     if takes_over == "when it is back":
         scene.start()
+    scene.await_single()
     scene.await_progress(100)

@@ -119,6 +119,25 @@ class WriteScene:
         self.await_progress()
         return process
 
+    def await_single(self) -> None:
+        """Wait until one is left of those that run, and the others were told that it writes.
+
+        It needn't be the last that was started: half a take-over fences too, and the fenced one may make another.
+        """
+
+        def left() -> list[WriterProcess]:
+            return [process for process in self.processes if process.ended() is None]
+
+        before = left()
+        wait_until(lambda: len(left()) <= 1, "one writer is left", RECOVERY_S)
+        assert left(), "they deposed one another"
+        (winner,) = left()
+        for process in before:
+            if process is not winner:
+                process.await_deposed()
+        self.processes.remove(winner)
+        self.processes.append(winner)
+
     def await_progress(self, count: int = 30, writer: WriterProcess | None = None) -> None:
         """Wait until the writer has acknowledged some more."""
         process = writer or self.writer
