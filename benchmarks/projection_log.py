@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -16,6 +16,7 @@ from confluent_kafka import Producer
 from aion_producers.topics import ensure_topics
 from aion_projectors.settings import ProjectorSettings
 from aion_store.conformance.events import START, HistoryBuilder
+from aion_store.log.chain import DIGEST_BYTES, chain_start
 from aion_store.log.codec import encode_event
 from aion_store.log.partitioning import partition_of
 from aion_store.log.reader import ClientSettings, cluster_id
@@ -57,11 +58,12 @@ def history(workflow_id: WorkflowId) -> Iterator[list[Event]]:
 class Histories:
     """Endlessly many workflows, 500 of them open at once, as the records that their appends become."""
 
-    def __init__(self) -> None:
+    def __init__(self, chains: Mapping[int, bytes] | None = None) -> None:
+        """`chains` is what each partition's chain begins with; projecting doesn't look at it, verifying does."""
         self._source = random.Random(1)
         self._running: list[tuple[WorkflowId, Iterator[list[Event]]]] = []
         self._ordinals = dict.fromkeys(range(PARTITIONS), 0)
-        self._chains = dict.fromkeys(range(PARTITIONS), bytes(32))  # projecting doesn't verify where it begins
+        self._chains = dict(chains or dict.fromkeys(range(PARTITIONS), bytes(DIGEST_BYTES)))
         self._appends = 0
 
     def frames(self, events: int) -> Frames:
@@ -125,6 +127,11 @@ class BenchLog:
     def commit(self) -> None:
         """Show what was staged."""
         self.producer.commit_transaction(TIMEOUT_S)
+
+    def chain_starts(self) -> dict[int, bytes]:
+        """What each partition's chain begins with."""
+        topic_id = self.log.events.topic_id
+        return {partition: chain_start(topic_id, partition) for partition in range(PARTITIONS)}
 
     @property
     def live(self) -> str:
