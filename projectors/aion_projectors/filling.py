@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator, Callable, Mapping
+from collections.abc import AsyncGenerator, Callable, Collection, Mapping
 from contextlib import asynccontextmanager
 from typing import Any, Final
 
@@ -34,30 +34,36 @@ Progress = Callable[[LogName, int, int, int], None]
 
 
 class Filling:
-    """A generation that is being filled. `reached` are its checkpoints. One call at a time."""
+    """A generation that is being filled, or a share of it. `reached` are its checkpoints. One call at a time."""
 
     def __init__(
-        self, client: ClientSettings, log: LogIdentity, connection: AsyncConnection[Any], generation: str
+        self,
+        client: ClientSettings,
+        log: LogIdentity,
+        connection: AsyncConnection[Any],
+        generation: str,
+        share: Collection[int] | None = None,
     ) -> None:
+        """`share` are events partitions; None for all of them, and the packages."""
         topic_ids: dict[LogName, str] = {"events": log.events.topic_id, "packages": log.packages.topic_id}
         self._client, self._log, self._connection = client, log, connection
         self._checkpoints = GenerationCheckpoints(generation, topic_ids)
         self._applier = Applier(generation, self._checkpoints)
         self._logs: Mapping[str, LogName] = {log.events.name: "events", log.packages.name: "packages"}
-        self._topics = {name: topic for topic, name in self._logs.items()}
+        partitions = range(log.events.partitions) if share is None else share
+        self._places = [LogPartition("events", number) for number in partitions]
+        if share is None:
+            self._places.append(LogPartition("packages", 0))
         self._ends = EndOfLog(client)
         self._reader: CommittedReader | None = None
         self._read_to: dict[LogPartition, int] = {}
         self.reached: dict[LogPartition, Checkpoint] = {}
 
     async def open(self) -> None:
-        """Begin to read where the generation's tables stand."""
-        places = [LogPartition("events", number) for number in range(self._log.events.partitions)]
-        rows = await self._checkpoints.read(self._connection, [*places, LogPartition("packages", 0)])
+        """Find where the generation's tables stand; again, once others have filled it."""
+        rows = await self._checkpoints.read(self._connection, self._places)
         self.reached = {place: row.checkpoint for place, row in rows.items()}
         self._read_to = {place: checkpoint.position for place, checkpoint in self.reached.items()}
-        starts = {TopicPartitionKey(self._topics[log], number): at for (log, number), at in self._read_to.items()}
-        self._reader = await asyncio.to_thread(CommittedReader, self._client, starts)
 
     async def close(self) -> None:
         """Let go of the clients."""
@@ -70,6 +76,7 @@ class Filling:
 
         Raises LogGapError when records are missing, SchemaMismatchError when the log's beginning is gone.
         """
+        await self._begin_reading()
         ends, looked = await self._look(), time.monotonic()
         reading = asyncio.ensure_future(self._poll(_WAIT_S))
         try:
@@ -79,11 +86,25 @@ class Filling:
                 await self._apply(stretches)
                 if time.monotonic() - looked > LOOK_S or not stretches:
                     ends, looked = await self._look(), time.monotonic()
-                    for place, checkpoint in self.reached.items():
-                        progress(*place, checkpoint.position, ends[place])
+                    self._tell(progress, ends)
         finally:
             await asyncio.wait([reading])  # the client is in use until then
         await self._apply(reading.result())
+        self._tell(progress, ends)
+
+    def _tell(self, progress: Progress, ends: Mapping[LogPartition, int]) -> None:
+        for place, checkpoint in self.reached.items():
+            progress(*place, checkpoint.position, max(checkpoint.position, ends[place]))
+
+    async def left(self) -> dict[LogPartition, int]:
+        """How many offsets aren't applied yet."""
+        return {place: max(0, end - self._read_to[place]) for place, end in (await self._look()).items()}
+
+    async def _begin_reading(self) -> None:
+        if self._reader is None:
+            topics = {log: topic for topic, log in self._logs.items()}
+            starts = {TopicPartitionKey(topics[log], number): at for (log, number), at in self._read_to.items()}
+            self._reader = await asyncio.to_thread(CommittedReader, self._client, starts)
 
     def _left(self, ends: Mapping[LogPartition, int]) -> int:
         return sum(max(0, end - self._read_to[place]) for place, end in ends.items())
@@ -136,20 +157,25 @@ class Filling:
 
     async def _look(self) -> dict[LogPartition, int]:
         """Where the logs end."""
-        events, packages = self._log.events, self._log.packages
-        of_events = await asyncio.to_thread(
-            self._ends.high_watermarks, events.name, range(events.partitions), _ANSWER_S
-        )
-        of_packages = await asyncio.to_thread(self._ends.high_watermarks, packages.name, [0], _ANSWER_S)
-        found = {LogPartition("events", partition): end for partition, end in of_events.items()}
-        return found | {LogPartition("packages", partition): end for partition, end in of_packages.items()}
+        ends: dict[LogPartition, int] = {}
+        for topic, log in self._logs.items():
+            numbers = [place.partition for place in self._places if place.log == log]
+            if numbers:
+                found = await asyncio.to_thread(self._ends.high_watermarks, topic, numbers, _ANSWER_S)
+                ends |= {LogPartition(log, number): end for number, end in found.items()}
+        return ends
 
 
 @asynccontextmanager
-async def open_filling(client: ClientSettings, dsn: str, log: LogIdentity, generation: str) -> AsyncGenerator[Filling]:
-    """Fill a generation within the block. Raises SchemaMismatchError when its checkpoints are another log's."""
+async def open_filling(
+    client: ClientSettings, dsn: str, log: LogIdentity, generation: str, share: Collection[int] | None = None
+) -> AsyncGenerator[Filling]:
+    """Fill a generation within the block, or some events partitions of it.
+
+    Raises SchemaMismatchError when its checkpoints are another log's.
+    """
     async with await connect(dsn) as connection:
-        filling = Filling(client, log, connection, generation)
+        filling = Filling(client, log, connection, generation, share)
         try:
             await filling.open()
             yield filling

@@ -1,7 +1,7 @@
 """Makes a whole new generation of tables straight from the log, and swaps it in, while appends and reads go on.
 
-The new generation is filled by the projection's own code, from one client that reads all partitions; its checkpoints
-are its progress, so that a rebuild that was interrupted goes on where it stopped. Once it has caught up, the swap holds
+The new generation is filled by the projection's own code, a long log by several processes first; its checkpoints are
+its progress, so that a rebuild that was interrupted goes on where it stopped. Once it has caught up, the swap holds
 the live generation still, reads the little that is left, and makes the new one live.
 """
 
@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 import time
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import asynccontextmanager
@@ -19,6 +20,7 @@ import psycopg
 from psycopg import AsyncConnection, sql
 
 from aion_projectors.filling import Filling, Progress, open_filling
+from aion_projectors.shared_filling import FillingOrders, fill_shares, shares_of
 from aion_store.errors import ConfigurationError, SchemaMismatchError
 from aion_store.log.reader import ClientSettings
 from aion_store.postgres.attribute_registry import index_attributes
@@ -66,6 +68,7 @@ class Rebuild:
 
     `accept_log`: take the log as it is, whatever the live tables say: a topic that was recreated, another cluster, a
     log that lost records. What only the former log held is gone after the swap.
+    `processes`: how many may fill shares of a long log side by side.
     """
 
     client: ClientSettings = field(repr=False)
@@ -73,6 +76,7 @@ class Rebuild:
     schema: str
     log: LogIdentity
     accept_log: bool = False
+    processes: int = field(default_factory=lambda: os.cpu_count() or 1)
 
     async def run(self, progress: Progress, *, resume: bool) -> Rebuilt:
         """Fill a new generation (or go on with the one in the making), make it live, remove the old one.
@@ -144,6 +148,10 @@ class Rebuild:
     async def _fill_and_swap(self, connection: AsyncConnection[Any], found: Generations, progress: Progress) -> float:
         generation = found.building or found.next_name
         async with open_filling(self.client, self.dsn, self.log, generation) as filling:
+            orders = FillingOrders(kafka=self.client, dsn=self.dsn, log=self.log, generation=generation)
+            if shares := shares_of(await filling.left(), self.processes):
+                await fill_shares(orders, shares, progress)
+                await filling.open()
             analyzed = False
             while True:
                 await filling.fill(progress)

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 
 import psycopg
 import pytest
 from pydantic import SecretStr
 
-from aion_projectors import filling
+from aion_projectors import filling, shared_filling
+from aion_projectors.filling import Progress
 from aion_projectors.rebuild import Rebuild, Rebuilt
+from aion_projectors.shared_filling import FillingOrders, fill_shares
 from aion_service.backends import kafka_store
 from aion_service.event_store import KafkaEventStore
 from aion_service.settings import Settings
@@ -21,6 +23,7 @@ from aion_store.errors import ConfigurationError, LogGapError, SchemaMismatchErr
 from aion_store.log.record import Draft
 from aion_store.postgres.attribute_registry import AttributeRegistry
 from aion_store.postgres.generations import create_generation
+from aion_store.projected import LogName
 from aion_store.visibility.fields import AttributeType
 from tests.integration.test_projected_tables import write_histories
 from tests.projected_log import Projected, make_projected, running_worker
@@ -166,6 +169,45 @@ def test_a_rebuild_that_was_interrupted_goes_on_or_is_removed(
     assert asyncio.run(begin_and_remove()) == ["aion_g3", None]
     assert schemas(projected) == ["aion_g2"]
     assert_clean(projected)
+
+
+def test_processes_fill_shares_of_a_long_log(projected: Projected, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(shared_filling, "SHARED_FROM", 10)
+    write_histories(projected, range(1, 60))
+    work = replace(rebuild_of(projected), processes=2)
+    shared: list[Sequence[tuple[int, ...]]] = []
+
+    async def fill(orders: FillingOrders, shares: Sequence[tuple[int, ...]], progress: Progress) -> None:
+        shared.append(shares)
+        await fill_shares(orders, shares, progress)
+        applied = projected.rows(f"select partition, ordinal from {orders.generation}.checkpoints where log = 'events'")
+        assert all(ordinal > 0 for _, ordinal in applied), applied
+
+    monkeypatch.setattr("aion_projectors.rebuild.fill_shares", fill)
+    told: list[tuple[LogName, int]] = []
+    rebuilt = asyncio.run(work.run(lambda log, partition, *_: told.append((log, partition)), resume=False))
+    assert rebuilt.generation == "aion_g2"
+    ((first, second),) = shared
+    assert sorted(first + second) == list(range(PARTITIONS))
+    assert {("events", partition) for partition in range(PARTITIONS)} <= set(told)
+    with running_worker(projected.settings):
+        projected.wait_for_end()
+    assert_clean(projected)
+
+
+def test_what_a_process_could_not_fill_is_explained_by_the_rebuild(
+    projected: Projected, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(shared_filling, "SHARED_FROM", 10)
+    write_histories(projected, range(1, 60))
+    projected.writer.skip(0, 3)
+    with projected.writer.transaction():
+        at = "2026-01-31T12:00:00Z"
+        projected.writer.record("events", 0, Draft(str(workflow(1)).encode(), b"{}", "x.a.B", 90, at))
+    with pytest.raises(LogGapError):
+        asyncio.run(replace(rebuild_of(projected), processes=2).run(lambda *_: None, resume=False))
+    assert "partition 0" in capfd.readouterr().err
+    assert schemas(projected) == ["aion_g1", "aion_g2"]
 
 
 def test_a_rebuilt_generation_is_like_a_migrated_one(projected: Projected) -> None:
