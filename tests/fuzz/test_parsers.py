@@ -98,6 +98,12 @@ def test_a_great_deal_of_the_same(piece: bytes) -> None:
             try_one(target, data.decode(errors="surrogateescape"))
 
 
+@pytest.mark.parametrize("name", ["S" + "9" * 5_000, '"' + "\x01" * 900 + '"', '"' + "é" * 500 + '"'])
+def test_a_long_name_is_not_quoted(name: str) -> None:
+    try_one(TARGETS["filters"], f"{name} = 'a'")
+    try_one(TARGETS["filters"], f"{name} LIKE 'a%' ORDER BY StartedAt")
+
+
 def test_a_file_to_import_is_read_within_bounds(tmp_path: Path) -> None:
     endless = tmp_path / "events"
     for opening in (b"", b'{"append_id":"a"}\n'):

@@ -85,8 +85,9 @@ def _leaves(wanted: object, depth: int) -> Iterator[_Leaf]:
 
 
 def _too_wide(name: str, column: Column | None, position: int | None) -> FilterError:
-    what = f"{name} has no index" if column else f"The search attribute {name} isn't registered, so it has no index"
-    advice = "" if column else f", or register it with register_search_attribute({name!r}, …)"
+    shown = _shown(name)
+    what = f"{name} has no index" if column else f"The search attribute {shown} isn't registered, so it has no index"
+    advice = "" if column else f", or register it with register_search_attribute({shown}, …)"
     return FilterError(
         f"{what} and filters only beside a condition that has one: join it by AND with one on {_INDEXED} or a "
         f"registered attribute{advice}",
@@ -120,6 +121,8 @@ class _Resolver:
             return _on_column(column, leaf)
         if "\x00" in name or not _is_unicode(name) or not name:
             raise FilterError("A field's name holds no NUL and no lone surrogates", leaf.position)
+        if len(name.encode()) > MAX_NAME_BYTES:
+            raise FilterError(f"A field's name has at most {MAX_NAME_BYTES} bytes", leaf.position)
         if isinstance(leaf, IsNull):
             return AttributeMissing(name)
         return _on_any_type(name, leaf)
