@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
+import time
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import Any, Final
 
 from aion_store.errors import UndecodableEventError
 from aion_store.log.codec import DecodeError, decode_event
@@ -14,15 +16,25 @@ from aion_store.model.timers import TimerEntry
 from aion_store.model.times import in_utc
 from aion_store.model.workflow import RunSummary, WorkflowStatus, WorkflowSummary
 
+_TURN_S: Final = 0.005
+"""How long the event loop is held at a time: what some 1,000 events take."""
 
-def events_from(workflow_id: WorkflowId, rows: Iterable[tuple[Any, ...]]) -> list[Event]:
-    """Rows of seq, kind, body and offset; raises UndecodableEventError for the first that can't be decoded."""
+
+async def events_from(workflow_id: WorkflowId, rows: Iterable[tuple[Any, ...]]) -> list[Event]:
+    """Rows of seq, kind, body and offset; raises UndecodableEventError for the first that can't be decoded.
+
+    A long history lets other tasks have their turn while it is decoded.
+    """
     events: list[Event] = []
+    turn_ends = time.monotonic() + _TURN_S
     for seq, kind, body, offset in rows:
         try:
             events.append(decode_event(body, kind))
         except DecodeError as error:
             raise UndecodableEventError(workflow_id, seq, offset, str(error)) from error
+        if time.monotonic() > turn_ends:
+            await asyncio.sleep(0)
+            turn_ends = time.monotonic() + _TURN_S
     return events
 
 
