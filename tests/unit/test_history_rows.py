@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 
 import pytest
 
@@ -37,3 +38,19 @@ def test_the_first_event_that_cannot_be_decoded_is_named() -> None:
     with pytest.raises(UndecodableEventError) as raised:
         asyncio.run(events_from(workflow(1), rows))
     assert (raised.value.sequence, raised.value.offset) == (2, 8)
+
+
+@pytest.mark.parametrize("collects", [True, False])
+def test_the_garbage_collector_is_left_as_it_was(*, collects: bool) -> None:
+    event = HistoryBuilder(workflow(1)).started()
+    row = event.seq, event.kind, encode_event(event), 7
+    if not collects:
+        gc.disable()
+    try:
+        assert asyncio.run(events_from(workflow(1), [row])) == [event]
+        assert gc.isenabled() is collects
+        with pytest.raises(UndecodableEventError):
+            asyncio.run(events_from(workflow(1), [(1, event.kind, b"", 7)]))
+        assert gc.isenabled() is collects
+    finally:
+        gc.enable()
