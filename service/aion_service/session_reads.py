@@ -103,7 +103,7 @@ class SessionReads(PostgresReads):
         wait_s = self._timeout_s if timeout_s is None else timeout_s
         try:
             answer = await self._reads.answer("events", [filling.partition], [query], Consistency.SESSION, wait_s)
-            events = events_from(workflow_id, answer.rows[0])
+            events = await events_from(workflow_id, answer.rows[0])
         except BaseException:
             self._cache.give_up(filling)
             raise

@@ -6,13 +6,15 @@ from; unknown fields and finer digits of times survive in them.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, cast
 
 from pydantic import ValidationError
 from pydantic_core import SchemaValidator, core_schema, from_json, to_json
 
+from aion_store.log.decoding import body_schema, fast_validators
 from aion_store.log.encoding import encode_built
-from aion_store.model.events import ENGINE_KIND, EVENT_TYPES, Event, OtherEvent, RecordedEvent, keep_body
+from aion_store.model.events import ENGINE_KIND, EVENT_TYPES, Event, OtherEvent, keep_body
 from aion_store.model.times import rfc3339
 
 
@@ -20,17 +22,12 @@ class DecodeError(ValueError):
     """The bytes aren't an event; `str(error)` says why in one line, without quoting the payload."""
 
 
-def _validator(kind: str, event: type[RecordedEvent]) -> SchemaValidator:
-    form = core_schema.typed_dict_schema(
-        {
-            "type": core_schema.typed_dict_field(core_schema.literal_schema([kind])),
-            "data": core_schema.typed_dict_field(event.__pydantic_core_schema__),
-        }
-    )
-    return SchemaValidator(form, core_schema.CoreConfig(strict=True))
-
-
-_VALIDATORS = {kind: _validator(kind, event) for kind, event in EVENT_TYPES.items()}
+_FAST: dict[str, Callable[[bytes], Any]] = {kind: each.validate_json for kind, each in fast_validators().items()}
+_VALIDATORS = {
+    kind: SchemaValidator(body_schema(kind, event.__pydantic_core_schema__), core_schema.CoreConfig(strict=True))
+    for kind, event in EVENT_TYPES.items()
+}
+_N, _I = b"NI"
 _OPENINGS = {kind: b'{"type":"' + kind.encode() + b'","data":' for kind in EVENT_TYPES}
 
 
@@ -62,19 +59,25 @@ def decode_event(body: bytes, kind: str | None = None) -> Event:
     Raises DecodeError for bytes that aren't JSON, an unknown kind, a missing or ill-typed field.
     """
     try:
-        if (b"N" in body and b"NaN" in body) or (b"I" in body and b"Infinity" in body):  # one byte is found much faster
+        if (_N in body and b"NaN" in body) or (_I in body and b"Infinity" in body):  # one byte is found much faster
             _check_finite(body)  # they may be in a text; as numbers no other JSON reader takes them
-        known = _VALIDATORS.get(kind) if kind is not None else None
-        if known is not None:
-            event = cast("Event", known.validate_json(body, extra="ignore")["data"])
-        else:
-            event = _decode_by_type(body, kind)
+        event = _decode_kind(body, kind) if kind in _VALIDATORS else _decode_by_type(body, kind)
     except ValidationError as error:
         raise DecodeError(first_fault(error)) from error
     except (ValueError, RecursionError) as error:
         raise DecodeError(str(error) if isinstance(error, DecodeError) else f"not JSON: {error}") from error
     keep_body(event, body)
     return event
+
+
+def _decode_kind(body: bytes, kind: str) -> Event:
+    fast = _FAST.get(kind)
+    if fast is not None:
+        try:
+            return fast(body)["data"]
+        except ValidationError:
+            pass  # of a form that isn't the usual one, or wrong
+    return cast("Event", _VALIDATORS[kind].validate_json(body, extra="ignore")["data"])
 
 
 def _check_finite(body: bytes) -> None:
@@ -95,7 +98,7 @@ def _decode_by_type(body: bytes, kind: str | None) -> Event:
     if kind is not None and found != kind:
         raise DecodeError(f"the record says {kind}, its body {found}")
     if found in _VALIDATORS:
-        return cast("Event", _VALIDATORS[found].validate_json(body, extra="ignore")["data"])
+        return _decode_kind(body, found)
     ignorable = members.get("ignorable") is True
     if not ignorable and not ENGINE_KIND.fullmatch(found):
         raise DecodeError(f"unknown kind {found[:64]!r}")

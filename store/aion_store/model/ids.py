@@ -6,10 +6,12 @@ Two ids of different types are never interchangeable: constructing an event with
 from __future__ import annotations
 
 import os
+import re
 import struct
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 from itertools import repeat
 from typing import Annotated, Any, ClassVar, Final, Self, TypeAlias
 from uuid import UUID, SafeUUID
@@ -30,6 +32,7 @@ from aion_store.limits import MAX_INTEGER, MAX_NAME_BYTES
 _UNKNOWN: Final = SafeUUID.unknown
 _LATELY: Final = 2_000
 _TEXT_CHARS: Final = 36
+_CANONICAL: Final = re.compile("[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _SLOTS: Any = UUID
 _put_int: Callable[[UUID, int], None] = _SLOTS.int.__set__
 _put_safe: Callable[[UUID, SafeUUID], None] = _SLOTS.is_safe.__set__
@@ -83,21 +86,46 @@ class _UuidId(UUID):
         )
 
 
+class _Lately(dict[str, _UuidId]):
+    """The ids of a type that were read lately, by their texts: events of one history have the same few."""
+
+    def __init__(self, of_type: type[_UuidId]) -> None:
+        super().__init__()
+        self._of_type = of_type
+
+    def __missing__(self, text: str) -> _UuidId:
+        if not _CANONICAL.fullmatch(text):
+            raise ValueError("an id is a UUID in lower case, with hyphens")
+        return self.keep(text, self._of_type.of(UUID(text)))
+
+    def keep(self, text: str, found: _UuidId) -> _UuidId:
+        """Remember one, if its text is of the usual length."""
+        if len(self) >= _LATELY:
+            self.clear()
+        if len(text) == _TEXT_CHARS:
+            self[text] = found
+        return found
+
+
+@cache
+def _lately(of_type: type[_UuidId]) -> _Lately:
+    return _Lately(of_type)
+
+
+def id_reader(of_type: type[_UuidId]) -> Callable[[str], _UuidId]:
+    """How ids of a type are read from their own text; raises ValueError for any other, of a UUID or not."""
+    return _lately(of_type).__getitem__
+
+
 def _reader_of(of_type: type[_UuidId]) -> Callable[[Any, ValidatorFunctionWrapHandler], _UuidId]:
-    """How ids of a type are read from JSON: events of one history, read together, have the same few."""
-    lately: dict[str, _UuidId] = {}
+    """How ids of a type are read from JSON."""
+    lately = _lately(of_type)
 
     def read(text: Any, parse: ValidatorFunctionWrapHandler) -> _UuidId:
         if type(text) is not str:
             return of_type.of(parse(text))
         found = lately.get(text)
-        if found is None:
-            found = of_type.of(parse(text))
-            if len(lately) >= _LATELY:
-                lately.clear()
-            if len(text) == _TEXT_CHARS:
-                lately[text] = found
-        return found
+        return lately.keep(text, of_type.of(parse(text))) if found is None else found
 
     return read
 

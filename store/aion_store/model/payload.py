@@ -69,7 +69,8 @@ class EncryptedPayload:
 _FORMS = frozenset({"text", "base64", "bytes"})
 
 
-def _from_json_form(value: Any) -> Payload | EncryptedPayload:
+def payload_from_json(value: Any) -> Payload | EncryptedPayload:
+    """The payload that has this JSON form, whichever of the four; raises ValueError for anything else."""
     if type(value) is dict:
         form = cast("dict[str, Any]", value)
         content_type, text = form.get("content_type"), form.get("text")
@@ -119,7 +120,7 @@ class _PayloadSchema:
     @classmethod
     def __get_pydantic_core_schema__(cls, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
         return core_schema.json_or_python_schema(
-            json_schema=core_schema.no_info_plain_validator_function(_from_json_form),
+            json_schema=core_schema.no_info_plain_validator_function(payload_from_json),
             python_schema=core_schema.is_instance_schema((Payload, EncryptedPayload)),
             serialization=core_schema.plain_serializer_function_ser_schema(_as_json_form),
         )

@@ -43,7 +43,7 @@ class HistoryReads(TableReads):
             return await self.read_history_from(workflow_id, 1, consistency=consistency, timeout_s=timeout_s)
         query = Query("select_history_as_of", {**self._named(workflow_id), **moment_parameters(moment)})
         found = await self._of_one(query, consistency, timeout_s)
-        return rows.events_from(workflow_id, [row[:4] for row in found])
+        return await rows.events_from(workflow_id, [row[:4] for row in found])
 
     async def read_history_from(
         self,
@@ -56,7 +56,7 @@ class HistoryReads(TableReads):
         """The events with sequence ≥ `from_seq`, ascending: an indexed range read."""
         first = _sequence(checked_sequence(from_seq))
         query = Query("select_history", {**self._named(workflow_id), "from_seq": first})
-        return rows.events_from(workflow_id, await self._of_one(query, consistency, timeout_s))
+        return await rows.events_from(workflow_id, await self._of_one(query, consistency, timeout_s))
 
     async def read_history_page(
         self,
@@ -76,7 +76,7 @@ class HistoryReads(TableReads):
         else:
             bound = 0 if place is None else min(max(0, place), MAX_INTEGER)
             query = Query("select_history_page", {**self._named(workflow_id), "after": bound, "page_size": size})
-        return rows.events_from(workflow_id, await self._of_one(query, consistency, timeout_s))
+        return await rows.events_from(workflow_id, await self._of_one(query, consistency, timeout_s))
 
     async def read_run(
         self,
@@ -91,7 +91,7 @@ class HistoryReads(TableReads):
         check_run_id(run_id)
         queries = [Query("select_run_events", {**named, "run_id": run_id}), Query("select_quarantine", named)]
         found, quarantine = await self._all(queries, [named["partition"]], consistency, timeout_s)
-        events = rows.events_from(workflow_id, found)
+        events = await rows.events_from(workflow_id, found)
         for reason, seq, offset, _ in quarantine:
             if reason is not None and (not events or events[-1].seq >= seq):  # where runs begin isn't known past it
                 raise UndecodableEventError(workflow_id, seq, offset, reason)
@@ -111,7 +111,7 @@ class HistoryReads(TableReads):
         found: dict[WorkflowId, Rows] = {each: [] for each in wanted}
         for place, *event in await self._one(query, set(partitions), consistency, timeout_s):
             found[wanted[place - 1]].append(tuple(event))
-        return {each: rows.events_from(each, events) for each, events in found.items()}
+        return {each: await rows.events_from(each, events) for each, events in found.items()}
 
     async def stream_history(
         self,
@@ -129,7 +129,7 @@ class HistoryReads(TableReads):
             stretch = {"from_seq": first, "to_seq": head, "page_size": size, "page_bytes": MAX_PAGE_BYTES}
             queries = [Query("select_history_stretch", {**named, **stretch}), Query("select_head", named)]
             found, heads = await self._all(queries, [named["partition"]], consistency, timeout_s)
-            page = rows.events_from(workflow_id, found)
+            page = await rows.events_from(workflow_id, found)
             head = rows.head_from(heads) if head is None else head
             if page:
                 yield page

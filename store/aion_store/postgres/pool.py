@@ -40,9 +40,21 @@ class SnapshotRows(NamedTuple):
     rows: list[Rows]
 
 
-async def _configure(connection: AsyncConnection[Any]) -> None:
+_KEPT_SETTINGS = {
+    "default_transaction_isolation": r"repeatable\ read",
+    "default_transaction_read_only": "on",
+    "plan_cache_mode": "force_custom_plan",
+}
+
+
+async def _begin_each(connection: AsyncConnection[Any]) -> None:
     await connection.set_isolation_level(IsolationLevel.REPEATABLE_READ)
     await connection.set_read_only(True)
+
+
+async def _begin_implicitly(connection: AsyncConnection[Any]) -> None:
+    """A pipeline is one transaction then, of the session's default isolation, without BEGIN and ROLLBACK being sent."""
+    await connection.set_autocommit(True)
 
 
 class ReadPool:
@@ -64,14 +76,15 @@ class ReadPool:
         self.dsn, self.schema = dsn, schema
         self._live: str | None = None
         self._statement_timeout = f"set local statement_timeout = {statement_timeout_ms}".encode() if pooler else None
-        kept = f"-c statement_timeout={statement_timeout_ms} -c plan_cache_mode=force_custom_plan"
-        kwargs = {"prepare_threshold": None} if pooler else {"options": kept}
+        kept = {**_KEPT_SETTINGS, "statement_timeout": statement_timeout_ms}
+        options = " ".join(f"-c {name}={value}" for name, value in kept.items())
+        kwargs = {"prepare_threshold": None} if pooler else {"options": options}
         self._pool = AsyncConnectionPool(
             dsn,
             min_size=1,
             max_size=max_connections,
             open=False,
-            configure=_configure,
+            configure=_begin_each if pooler else _begin_implicitly,
             timeout=_CONNECT_S,
             reconnect_timeout=_CONNECT_S,
             kwargs={"connect_timeout": _CONNECT_S, **kwargs},

@@ -1,0 +1,58 @@
+"""The connections that reads use: whatever a read asks is answered from one snapshot."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+
+import psycopg
+import pytest
+
+from aion_store.conformance.events import workflow
+from aion_store.log.reader import TopicIdentity
+from aion_store.postgres.log_identity import LogIdentity
+from aion_store.postgres.migrate import migrate
+from aion_store.postgres.pool import Query, ReadPool
+from tests.waiting import wait_until
+
+LOG = LogIdentity("cluster", TopicIdentity("t.events", "e" * 22, 1), TopicIdentity("t.packages", "p" * 22, 1))
+ONE = workflow(1)
+HEAD = Query("select_head", {"partition": 0, "workflow_id": ONE})
+INSERT = b"""
+insert into aion_g1.workflows (partition, workflow_id, head, last_event_at, status) values (0, %s, 1, now(), 'Running')
+"""
+WAITING = b"""
+select count(*) from pg_locks
+where not granted and database = (select oid from pg_database where datname = current_database())
+"""
+
+
+@asynccontextmanager
+async def reading(dsn: str, *, pooler: bool) -> AsyncGenerator[ReadPool]:
+    """A pool on tables that were just made."""
+    await migrate(dsn, schema="aion", log=LOG)
+    pool = ReadPool(dsn, "aion", pooler=pooler)
+    await pool.open()
+    try:
+        yield pool
+    finally:
+        await pool.close()
+
+
+@pytest.mark.parametrize("pooler", [False, True])
+def test_a_read_sees_nothing_that_was_committed_after_it_began(database: str, *, pooler: bool) -> None:
+    async def main() -> None:
+        async with reading(database, pooler=pooler) as pool:
+            with psycopg.connect(database) as writer, psycopg.connect(database, autocommit=True) as observer:
+                assert (await pool.snapshot([HEAD])).rows == [[]]
+                writer.execute(b"lock table aion_g1.workflows in access exclusive mode")
+                read = asyncio.create_task(pool.snapshot([HEAD]))
+                ask = observer.execute
+                await asyncio.to_thread(wait_until, lambda: ask(WAITING).fetchall() == [(1,)], "the read waits")
+                writer.execute(INSERT, (ONE,))
+                writer.commit()
+                assert (await read).rows == [[]]
+                assert (await pool.snapshot([HEAD])).rows == [[(1,)]]
+
+    asyncio.run(main())
