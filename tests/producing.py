@@ -79,7 +79,7 @@ def check_partition(
             seq=None if record.seq is None else str(record.seq).encode(),
             append=f"{record.append_id}:{record.append_index}/{record.append_count}".encode(),
             ordinal=str(ordinal).encode(),
-            version=b"1",
+            version=b"%d" % record.version,
             value=record.value,
         )
         assert record.chain == chain
