@@ -29,19 +29,28 @@ from aion_service.settings import Settings
 from aion_store import SchemaMismatchError, WriteToken
 from aion_store.conformance.events import HistoryBuilder, workflow
 from aion_store.log.format import BUILD_FORMATS, RecordFormats
-from aion_store.log.reader import describe_topic
 from aion_store.log.record import LogRecord
 from aion_store.model.events import Event
 from aion_store.postgres.announcing import announced
+from aion_store.postgres.migrate import Migration, migrate, migrations
+from aion_store.postgres.sql_files import SqlFile
 from aion_store.postgres.upgrading import read_status
 from aion_store.streams.position import Start
-from tests.producing import TIMEOUT_S, check_partition, read_partition
+from tests.producing import check_partition, read_partition
 from tests.projected_log import running_worker, worker_process
 from tests.servers import Servers
 from tests.waiting import DEADLINE_S, wait_until
 
 OLD = BUILD_FORMATS
 NEW = RecordFormats(1, 2)
+KNOWN = len(migrations())
+EXPANSION = """
+alter table {generation}.events add column shade text;
+alter table {generation}.workflows add column shade text not null default 'none';
+alter table {control}.generation add column shade text;
+create table {generation}.shades (partition integer primary key)
+"""
+EXPANDED = Migration(KNOWN + 1, KNOWN, SqlFile("expansion", EXPANSION))
 TOKEN = WriteToken.recorder()
 ONE = workflow(1)
 
@@ -64,7 +73,7 @@ class Site:
             "AION_STORE_PARTITIONS": "1",
         }
         self.order = HistoryBuilder(ONE)
-        asyncio.run(prepare(self.settings))
+        self.log = asyncio.run(prepare(self.settings))
 
     @property
     def projector(self) -> ProjectorSettings:
@@ -83,10 +92,8 @@ class Site:
 
     def versions(self) -> list[int]:
         """The versions of the log's events in order, whose chain was checked."""
-        topic = describe_topic(self.settings.client, self.settings.events_topic, TIMEOUT_S)
-        assert topic is not None
-        records, _ = read_partition(self.settings.client, topic, 0, NEW)
-        check_partition(topic, 0, records)
+        records, _ = read_partition(self.settings.client, self.log.events, 0, NEW)
+        check_partition(self.log.events, 0, records)
         return [record.version for record in records if isinstance(record, LogRecord)]
 
     def rows(self, query: str) -> list[tuple[object, ...]]:
@@ -123,6 +130,7 @@ def site(servers: Servers, database: str, topic_prefix: str, monkeypatch: pytest
 def test_a_rolling_upgrade_from_the_old_build_to_what_only_the_new_one_reads(
     site: Site, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    asyncio.run(migrate(site.dsn, schema="aion", log=site.log, known=[*migrations(), EXPANDED]))
     with running_worker(site.projector, NEW):
         assert site.append(OLD, [site.order.started()]) == 1
     with site.old_projector(tmp_path / "old.log") as old:
@@ -131,6 +139,11 @@ def test_a_rolling_upgrade_from_the_old_build_to_what_only_the_new_one_reads(
         assert site.append(OLD, site.order.signals(1)) == 4
     assert site.processes() == set()
     assert site.versions() == [1, 1, 1, 1]
+    code, told = site.command("verify")
+    assert (code, "4 events" in told, " 0 differences" in told) == (0, True, True)
+    code, told = site.command("rebuild")
+    assert (code, f"found version {KNOWN + 1}" in told) == (2, True)
+    assert site.command("rebuild", "--drop")[0] == 0
 
     assert asyncio.run(upgrade.status(as_json=False, formats=NEW)) == 0
     assert "next: see to it" in capsys.readouterr().out
