@@ -242,6 +242,50 @@ def test_once_finalized_an_old_build_is_refused_with_what_to_do(site: Site) -> N
     assert site.versions() == [2]
 
 
+def test_a_process_that_comes_while_the_format_is_finalized_sees_it(site: Site) -> None:
+    with psycopg.connect(site.dsn) as finalizing:
+        finalizing.execute("lock table aion.processes in exclusive mode")
+        finalizing.execute("update aion.record_format set finalized = 2")
+
+        async def come() -> None:
+            async with announced(site.dsn, "aion", "projector", OLD):
+                pass
+
+        async def main() -> None:
+            coming = asyncio.create_task(come())
+            waiting = (
+                "select from pg_stat_activity where application_name like '%announcing' and wait_event_type = 'Lock'"
+                " and datname = current_database()"
+            )
+            await asyncio.to_thread(wait_until, lambda: site.rows(waiting), "the process waits")
+            finalizing.commit()
+            await coming
+
+        with pytest.raises(SchemaMismatchError, match="version 2, which is finalized"):
+            asyncio.run(main())
+    assert site.processes() == set()
+
+
+def test_a_process_is_seen_again_and_again_and_what_was_left_long_ago_is_forgotten(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("aion_store.postgres.announcing.BEAT_S", 0.05)
+
+    fresh = "select from processes where seen_at > now() - interval '9 s'"
+
+    async def main() -> None:
+        async with announced(site.dsn, "aion", "reader"):
+            for age in ("59 s", "2 days"):  # after a day another process could have removed it
+                aged = f"update processes set seen_at = now() - interval '{age}' returning 1"
+                await asyncio.to_thread(site.rows, aged)
+                await asyncio.to_thread(wait_until, lambda: site.rows(fresh), "the process is seen again")
+
+    left = "'left', 'writer', 'h', 1, 'b', 1, 1, 3, now(), now() - interval '25 h'"
+    site.rows(f"insert into processes select {left} returning 1")
+    asyncio.run(main())
+    assert site.processes() == set()
+
+
 def test_a_process_that_was_killed_counts_for_a_while_and_then_no_more(site: Site) -> None:
     async def status() -> set[int]:
         found = await read_status(site.dsn, "aion")

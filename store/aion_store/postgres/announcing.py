@@ -23,7 +23,7 @@ from aion_store.errors import StoreError
 from aion_store.log.format import BUILD_FORMATS, RecordFormats
 from aion_store.postgres.errors import postgres_errors
 from aion_store.postgres.migrate import check_table_version, migrations
-from aion_store.postgres.processes import ProcessRole, finalized_format, upgrade_statements
+from aion_store.postgres.processes import ALIVE_S, ProcessRole, finalized_format, upgrade_statements
 
 BEAT_S: Final = 10.0
 _CONNECT_S: Final = 5
@@ -77,9 +77,10 @@ async def _keep_announcing(dsn: str, schema: str, row: dict[str, Any], formats: 
     while True:
         await asyncio.sleep(BEAT_S)
         try:
-            await _announce(dsn, schema, row, formats)
-        except (StoreError, psycopg.Error) as error:
-            _log.warning("this process can't say that it is there: %s", error)
+            async with asyncio.timeout(ALIVE_S):
+                await _announce(dsn, schema, row, formats)
+        except (StoreError, psycopg.Error, TimeoutError) as error:
+            _log.warning("this process can't say that it is there: %r", error)
 
 
 async def _withdraw(dsn: str, schema: str, row: dict[str, Any]) -> None:
@@ -88,7 +89,7 @@ async def _withdraw(dsn: str, schema: str, row: dict[str, Any]) -> None:
         async with asyncio.timeout(_LEAVE_S), await _connect(dsn) as connection:
             await connection.execute(upgrade_statements()["withdraw"].bind(control=schema), row)
     except (psycopg.Error, TimeoutError) as error:
-        _log.warning("this process can't say that it is gone: %s", error)
+        _log.warning("this process can't say that it is gone: %r", error)
 
 
 async def _connect(dsn: str) -> AsyncConnection[Any]:

@@ -24,6 +24,7 @@ from aion_store.postgres.processes import (
 )
 
 _CONNECT_S: Final = 5
+_LOCK_MS: Final = 10_000
 
 
 class UpgradeStatus(NamedTuple):
@@ -77,4 +78,6 @@ def too_old(processes: Sequence[Process], version: int) -> list[Process]:
 
 
 async def _connect(dsn: str) -> AsyncConnection[Any]:
-    return await AsyncConnection.connect(dsn, connect_timeout=_CONNECT_S, application_name="aion-store upgrade")
+    return await AsyncConnection.connect(
+        dsn, connect_timeout=_CONNECT_S, application_name="aion-store upgrade", options=f"-c lock_timeout={_LOCK_MS}"
+    )
