@@ -172,7 +172,7 @@ async def refused_for(old: int, site: Site, capsys: pytest.CaptureFixture[str]) 
 
 
 def test_a_running_writer_goes_on_as_it_opened_and_its_successor_knows_its_appends_again(site: Site) -> None:
-    signals = [site.order.started(), *site.order.signals(2)][1:]
+    signals, last = [site.order.started(), *site.order.signals(2)][1:], site.order.signals(1)
 
     async def main() -> None:
         async with kafka_store(site.settings, formats=NEW) as store:
@@ -181,7 +181,10 @@ def test_a_running_writer_goes_on_as_it_opened_and_its_successor_knows_its_appen
             before = await store.append(TOKEN, ONE, signals, 1, append_id="twice")
         async with kafka_store(site.settings, formats=NEW) as store:  # no tables: it reads the log's version 1
             assert await store.append(TOKEN, ONE, signals, 1, append_id="twice") == before
-            await store.append(TOKEN, ONE, site.order.signals(1), 3)
+            newer = await store.append(TOKEN, ONE, last, 3, append_id="newer")
+            assert await store.append(TOKEN, ONE, last, 3, append_id="newer") == newer
+        async with kafka_store(site.settings, formats=NEW) as store:
+            assert await store.append(TOKEN, ONE, last, 3, append_id="newer") == newer
 
     asyncio.run(main())
     assert site.versions() == [1, 1, 1, 2]
