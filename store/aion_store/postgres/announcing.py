@@ -38,6 +38,8 @@ async def announced(
 ) -> AsyncGenerator[int]:
     """Be seen as a process of this build while the block lasts; gives the finalized record format, as of now.
 
+    On a standby it can't be seen, and is checked all the same.
+
     Raises SchemaMismatchError when the tables or the finalized format are too new for this build, AccessDeniedError
     when the role may not say that it is there, UnavailableError. Later on a Postgres that is away is waited for.
     """
@@ -65,8 +67,9 @@ async def _announce(dsn: str, schema: str, row: dict[str, Any], formats: RecordF
     statements = upgrade_statements()
     with postgres_errors():
         async with await _connect(dsn) as connection:
-            await connection.execute(statements["announce"].bind(control=schema), row)
-            await connection.execute(statements["forget"].bind(control=schema))
+            if connection.info.parameter_status("in_hot_standby") != "on":
+                await connection.execute(statements["announce"].bind(control=schema), row)
+                await connection.execute(statements["forget"].bind(control=schema))
             await check_table_version(connection, schema)
             finalized = await finalized_format(connection, schema)
             formats.check_finalized(finalized)
@@ -87,7 +90,8 @@ async def _withdraw(dsn: str, schema: str, row: dict[str, Any]) -> None:
     """Say that it is gone; whoever can't is forgotten in time."""
     try:
         async with asyncio.timeout(_LEAVE_S), await _connect(dsn) as connection:
-            await connection.execute(upgrade_statements()["withdraw"].bind(control=schema), row)
+            if connection.info.parameter_status("in_hot_standby") != "on":
+                await connection.execute(upgrade_statements()["withdraw"].bind(control=schema), row)
     except (psycopg.Error, TimeoutError) as error:
         _log.warning("this process can't say that it is gone: %r", error)
 
