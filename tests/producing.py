@@ -20,6 +20,7 @@ from aion_store.append_rules import PreparedAppend, check_append
 from aion_store.errors import UnavailableError
 from aion_store.log.appends import NO_PREFIX, Append, OpenPrefix, complete_appends
 from aion_store.log.chain import chain_next, chain_start
+from aion_store.log.format import BUILD_FORMATS, RecordFormats
 from aion_store.log.reader import ClientSettings, EndOfLog, TopicIdentity, scan_committed
 from aion_store.log.record import LogRecord, ParsedRecord
 from aion_store.model.events import Event, EventEnvelope, SignalReceived
@@ -46,7 +47,9 @@ def prepare(
     return check_append(workflow_id, events, expected_seq, append_id or secrets.token_hex(8))
 
 
-def read_partition(client: ClientSettings, topic: TopicIdentity, partition: int) -> tuple[list[ParsedRecord], int]:
+def read_partition(
+    client: ClientSettings, topic: TopicIdentity, partition: int, formats: RecordFormats = BUILD_FORMATS
+) -> tuple[list[ParsedRecord], int]:
     """All committed records of a partition up to its present end, and the position after them."""
     ends = EndOfLog(client)
     try:
@@ -55,7 +58,7 @@ def read_partition(client: ClientSettings, topic: TopicIdentity, partition: int)
         ends.close()
     records: list[ParsedRecord] = []
     position = 0
-    for stretch in scan_committed(client, topic.name, partition, 0, end, TIMEOUT_S):
+    for stretch in scan_committed(client, topic.name, partition, 0, end, TIMEOUT_S, formats):
         records += stretch.records
         position = stretch.position
     return records, position
@@ -79,7 +82,7 @@ def check_partition(
             seq=None if record.seq is None else str(record.seq).encode(),
             append=f"{record.append_id}:{record.append_index}/{record.append_count}".encode(),
             ordinal=str(ordinal).encode(),
-            version=b"1",
+            version=b"%d" % record.version,
             value=record.value,
         )
         assert record.chain == chain

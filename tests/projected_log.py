@@ -24,6 +24,7 @@ from aion_service.backends import prepare, projector_settings
 from aion_service.settings import Settings
 from aion_store.log.chain import chain_start
 from aion_store.log.codec import encode_event
+from aion_store.log.format import BUILD_FORMATS, RecordFormats
 from aion_store.log.partitioning import partition_of
 from aion_store.log.reader import ClientSettings, EndOfLog, TopicIdentity, cluster_id
 from aion_store.log.record import Draft, EventParts, WireRecord, frame_append, frame_record
@@ -225,8 +226,11 @@ async def projecting(settings: Settings) -> AsyncGenerator[None]:
 
 
 @contextmanager
-def running_worker(settings: ProjectorSettings) -> Generator[None]:
-    """A worker in a thread of this process; it must end without an error when it is stopped."""
+def running_worker(settings: ProjectorSettings, formats: RecordFormats = BUILD_FORMATS) -> Generator[None]:
+    """A worker in a thread of this process; it must end without an error when it is stopped.
+
+    `formats`: what it reads, as another build does.
+    """
     loop = asyncio.new_event_loop()
     stop = asyncio.Event()
     failures: list[BaseException] = []
@@ -234,7 +238,7 @@ def running_worker(settings: ProjectorSettings) -> Generator[None]:
     def run() -> None:
         with asyncio.Runner(loop_factory=lambda: loop) as runner:
             try:
-                runner.run(run_worker(settings, stop))
+                runner.run(run_worker(settings, stop, formats))
             except BaseException as error:  # noqa: BLE001 - raised below, in the test
                 failures.append(error)
 

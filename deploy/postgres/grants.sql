@@ -44,6 +44,9 @@ do $$ declare s name; begin
   end loop;
 end $$;
 grant select on all tables in schema aion to aion_writer;
+do $$ begin
+  if to_regclass('aion.processes') is not null then grant insert, update, delete on aion.processes to aion_writer; end if;
+end $$;
 
 do $$ begin
   execute format('grant connect on database %I to aion_projector', current_database());
@@ -60,6 +63,9 @@ do $$ declare s name; begin
   end loop;
 end $$;
 grant select on all tables in schema aion to aion_projector;
+do $$ begin
+  if to_regclass('aion.processes') is not null then grant insert, update, delete on aion.processes to aion_projector; end if;
+end $$;
 do $$ begin
   if to_regclass('aion.generation') is not null then grant update (only_row) on aion.generation to aion_projector; end if;
 end $$;
@@ -79,6 +85,9 @@ do $$ declare s name; begin
   end loop;
 end $$;
 grant select on all tables in schema aion to aion_reader;
+do $$ begin
+  if to_regclass('aion.processes') is not null then grant insert, update, delete on aion.processes to aion_reader; end if;
+end $$;
 
 -- auditor: nothing; it has no user here and can't connect.
 

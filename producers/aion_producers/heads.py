@@ -15,6 +15,7 @@ from typing import Final, NamedTuple, TypeAlias
 
 from aion_store.append_rules import PreparedAppend, decide_repeat
 from aion_store.errors import SequenceConflictError, StoreError
+from aion_store.log.format import OLDEST_READABLE
 from aion_store.log.record import chain_of_append
 from aion_store.projected import RecordedRow
 
@@ -82,6 +83,7 @@ class RecentAppend:
         "older",
         "ordinal",
         "previous_chain",
+        "version",
     )
 
     def __init__(
@@ -92,7 +94,9 @@ class RecentAppend:
         first_ordinal: int,
         previous_chain: bytes,
         chain: bytes,
+        version: int = OLDEST_READABLE,
     ) -> None:
+        self.version = version
         self.expected_seq, self.append_id, self.event_count = expected_seq, append_id, event_count
         self.first_ordinal, self.previous_chain, self.chain = first_ordinal, previous_chain, chain
         self.head = expected_seq + event_count
@@ -258,5 +262,6 @@ def _find(held: RecentAppend, expected_seq: int) -> tuple[RecentAppend | None, i
 def _is_repeat(append: PreparedAppend, key: bytes, recent: RecentAppend) -> bool:
     if append.fault is not None or append.append_id != recent.append_id or len(append.events) != recent.event_count:
         return False
-    chain = chain_of_append(key, append.events, append.append_id, recent.first_ordinal, recent.previous_chain)
+    at = recent.first_ordinal, recent.previous_chain, recent.version
+    chain = chain_of_append(key, append.events, append.append_id, *at)
     return chain == recent.chain

@@ -132,7 +132,7 @@ class PartitionWriter:
             raise RuntimeError("only an owner writes")
         transaction = tenure.transaction(ask_offset=self._acquisition.wants_offset)
         self._in_flight = writes
-        group = stage(writes, self._heads, self._log.name, self._place, transaction.add)
+        group = stage(writes, self._heads, self._log.name, self._place, transaction.add, self._settings.record_format)
         for write in group.cold:
             self._cold.park(write)
         for write, found in group.history:
@@ -146,7 +146,7 @@ class PartitionWriter:
 
     def _commit(self, writes: Sequence[Write], group: Group, tenure: Tenure, transaction: Transaction) -> bool:
         if not group.admitted:
-            transaction.add(noop_record())
+            transaction.add(noop_record(self._settings.record_format))
         offset, broken = None, None
         try:
             offset = tenure.commit(transaction, self._give_up)

@@ -76,5 +76,6 @@ class Replay:
             first.ordinal,
             self._previous[first.ordinal],
             last.chain,
+            last.version,
         )
         self._heads.observe(first.key, recent)

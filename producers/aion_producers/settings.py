@@ -1,10 +1,11 @@
-"""What can be set about the writers, in one value: times in seconds, bounds per partition."""
+"""What can be set about the writers, in one value: times in seconds, bounds per partition, the record format."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
 from aion_store.limits import MAX_QUEUED_APPENDS, MAX_QUEUED_BYTES, MIB
+from aion_store.log.format import BUILD_FORMATS, OLDEST_READABLE, RecordFormats
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,3 +42,7 @@ class WriterSettings:
     """Heads kept in memory; past it, workflows whose head isn't known wait until the projection has come on."""
     max_recent: int = 20_000
     """Appends kept in memory by name, so that their repeats are known before they are projected."""
+    record_format: int = OLDEST_READABLE
+    """The version of the record format that is written: the store's finalized one, one of `formats`."""
+    formats: RecordFormats = BUILD_FORMATS
+    """What is read of the log at a take-over."""

@@ -9,6 +9,7 @@ from typing import NamedTuple, assert_never
 from aion_producers.heads import Admit, AskHistory, Cold, Confirm, Heads, RecentAppend, Refuse, Rest
 from aion_producers.write import Answer, Write
 from aion_store.errors import StoreError
+from aion_store.log.format import OLDEST_READABLE
 from aion_store.log.record import WireRecord, frame_append, frame_record
 from aion_store.model.consistency import ConsistencyToken
 
@@ -63,19 +64,24 @@ class Group:
 
 
 def stage(
-    writes: Iterable[Write], heads: Heads, name: PartitionName, place: LogPlace, send: Callable[[WireRecord], None]
+    writes: Iterable[Write],
+    heads: Heads,
+    name: PartitionName,
+    place: LogPlace,
+    send: Callable[[WireRecord], None],
+    version: int = OLDEST_READABLE,
 ) -> Group:
     """Decide about writes in their order, each on top of those before it; `heads` keeps what is staged.
 
     Each record goes to `send` as soon as it is made: a whole transaction's records in memory would cost more time
-    than all that is done here.
+    than all that is done here. `version` is the record format's.
     """
     group = Group(place)
     ordinal, chain = place
     for write in writes:
         append, previous = write.append, chain
         if append is None:
-            record, chain = _frame_draft(write, ordinal + 1, previous)
+            record, chain = _frame_draft(write, ordinal + 1, previous, version)
             send(record)
             ordinal += 1
             group.admitted.append((write, ordinal))
@@ -86,21 +92,22 @@ def stage(
             if not isinstance(decision, Admit):
                 _note(group, write, decision, name, ordinal)
                 continue
-        records, chain = frame_append(key, events, append.append_id, ordinal + 1, previous)
+        records, chain = frame_append(key, events, append.append_id, ordinal + 1, previous, version)
         for record in records:
             send(record)
         count = len(records)
-        heads.stage(key, RecentAppend(append.expected_seq, append.append_id, count, ordinal + 1, previous, chain))
+        recent = RecentAppend(append.expected_seq, append.append_id, count, ordinal + 1, previous, chain, version)
+        heads.stage(key, recent)
         ordinal += count
         group.admitted.append((write, ordinal))
     group.place = LogPlace(ordinal, chain)
     return group
 
 
-def _frame_draft(write: Write, ordinal: int, previous_chain: bytes) -> tuple[WireRecord, bytes]:
+def _frame_draft(write: Write, ordinal: int, previous_chain: bytes, version: int) -> tuple[WireRecord, bytes]:
     if write.draft is None:
         raise TypeError("a write has events or a draft")
-    return frame_record(write.draft, write.append_id, 1, 1, ordinal, previous_chain)
+    return frame_record(write.draft, write.append_id, 1, 1, ordinal, previous_chain, version)
 
 
 def _note(

@@ -99,7 +99,7 @@ def take_over(log: PartitionLog, takeover: str, give_up: Callable[[], bool]) -> 
 
     def commit_barrier(producer: TransactionalProducer, slot: str) -> None:
         transaction = producer.transaction(log.topic.name, log.partition)
-        transaction.add(barrier_record(takeover, slot))
+        transaction.add(barrier_record(takeover, slot, log.settings.record_format))
         transaction.commit(give_up)
 
     try:
@@ -123,8 +123,8 @@ def read(log: PartitionLog, start: int, end: int, replay: Replay, give_up: Calla
     Raises UnavailableError when it can't be read (or `give_up` says so), LogGapError when a record is missing.
     """
     position = start
-    patience_s = log.settings.take_over_try_s
-    for stretch in scan_committed(log.client, log.topic.name, log.partition, start, end, patience_s):
+    patience_s, formats = log.settings.take_over_try_s, log.settings.formats
+    for stretch in scan_committed(log.client, log.topic.name, log.partition, start, end, patience_s, formats):
         replay.read(stretch.records)
         position = stretch.position
         if give_up():

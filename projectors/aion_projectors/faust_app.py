@@ -29,6 +29,7 @@ from aion_projectors.projection import Projection
 from aion_projectors.settings import ProjectorSettings
 from aion_projectors.transport import Fetch, ProjectorConsumer, ProjectorTransport
 from aion_store.errors import AccessDeniedError, SchemaMismatchError, UnavailableError
+from aion_store.log.format import BUILD_FORMATS, RecordFormats
 from aion_store.log.reader import TopicIdentity, describe_topic, offset_bounds
 from aion_store.postgres.generation import LogPartition
 from aion_store.projected import LogName
@@ -73,6 +74,7 @@ class ProjectorApp(faust.App):
 
     settings: ProjectorSettings
     projection: Projection
+    formats: RecordFormats
     failure: asyncio.Future[BaseException]
     _logs: Mapping[str, LogName]
     _calls: Any
@@ -81,9 +83,9 @@ class ProjectorApp(faust.App):
     _gaps: dict[TP, tuple[Gap, int]]
     _reached: dict[TP, int]
 
-    def attach(self, settings: ProjectorSettings, projection: Projection) -> None:
+    def attach(self, settings: ProjectorSettings, projection: Projection, formats: RecordFormats) -> None:
         """Give the app what it works on, and its agent."""
-        self.settings, self.projection = settings, projection
+        self.settings, self.projection, self.formats = settings, projection, formats
         self.failure = asyncio.get_running_loop().create_future()
         self._logs = {settings.events_topic: "events", settings.packages_topic: "packages"}
         self._gaps, self._reached = {}, {}
@@ -255,7 +257,9 @@ class ProjectorApp(faust.App):
         return LogPartition(self._logs[tp.topic], tp.partition)
 
 
-def build_app(settings: ProjectorSettings, projection: Projection) -> ProjectorApp:
+def build_app(
+    settings: ProjectorSettings, projection: Projection, formats: RecordFormats = BUILD_FORMATS
+) -> ProjectorApp:
     """The app for these settings, not started. Needs a running event loop; several may share one.
 
     Static membership isn't used: it would slow a graceful leave down to the session time-out.
@@ -281,7 +285,7 @@ def build_app(settings: ProjectorSettings, projection: Projection) -> ProjectorA
         broker_request_timeout=REQUEST_TIMEOUT_S,
         TableManager=_NoTables,
     )
-    app.attach(settings, projection)
+    app.attach(settings, projection, formats)
     return app
 
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import NamedTuple, Protocol
 
 from aion_projectors.stretch import Stretch
+from aion_store.log.format import BUILD_FORMATS, RecordFormats
 from aion_store.log.record import parse_record
 
 
@@ -53,7 +54,7 @@ def follow(before: Fetched | None, after: Fetched) -> Fetched:
     return Fetched(after.epoch, Stretch(start, [*records, *later], position), after.lost)
 
 
-def parse(drained: Drained) -> Fetched:
-    """The same with parsed records. Raises SchemaMismatchError for a record of a newer format."""
-    records = [parse_record(r.offset, r.timestamp, r.key, r.value, r.headers) for r in drained.records]
+def parse(drained: Drained, formats: RecordFormats = BUILD_FORMATS) -> Fetched:
+    """The same with parsed records. Raises SchemaMismatchError for a record of a version that isn't of `formats`."""
+    records = [parse_record(r.offset, r.timestamp, r.key, r.value, r.headers, formats) for r in drained.records]
     return Fetched(drained.epoch, Stretch(drained.start, records, drained.position), drained.lost)

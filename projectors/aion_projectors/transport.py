@@ -214,7 +214,9 @@ class ProjectorConsumer(driver.Consumer):
                     continue
                 drained = cast("Mapping[TP, Drained]", await self._getmany(None, _DRAIN_S))
                 if drained and self.flow_active:
-                    await self._offer({tp: parse(of_partition) for tp, of_partition in drained.items()})
+                    await self._offer(
+                        {tp: parse(of_partition, self.app.formats) for tp, of_partition in drained.items()}
+                    )
         except SchemaMismatchError as error:
             self.app.fail(error)
         except self.consumer_stopped_errors:

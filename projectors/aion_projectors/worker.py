@@ -22,6 +22,8 @@ from aion_projectors.logs import describe_log
 from aion_projectors.projection import Projection
 from aion_projectors.settings import ENVIRONMENT_VARIABLE, ProjectorSettings
 from aion_store.errors import ConfigurationError, StoreError
+from aion_store.log.format import BUILD_FORMATS, RecordFormats
+from aion_store.postgres.announcing import announced
 from aion_store.postgres.errors import one_line
 from aion_store.postgres.migrate import check_schema
 from aion_store.projected import LogName
@@ -36,21 +38,22 @@ _LONGEST_PAUSE_S: Final = 5.0
 _log: Final = logging.getLogger(__name__)
 
 
-async def run_worker(settings: ProjectorSettings, stop: asyncio.Event) -> None:
-    """Project until `stop` is set; servers that are away are waited for.
+async def run_worker(settings: ProjectorSettings, stop: asyncio.Event, formats: RecordFormats = BUILD_FORMATS) -> None:
+    """Project until `stop` is set; servers that are away are waited for. `formats` is what the build reads.
 
-    Raises ConfigurationError and SchemaMismatchError when the tables or topics aren't what the settings say, and
-    psycopg's errors that trying again doesn't mend.
+    Raises ConfigurationError and SchemaMismatchError when the tables or topics aren't what the settings say or too new
+    for the build, and psycopg's errors that trying again doesn't mend.
     """
     pause_s = _PAUSE_S
     while not stop.is_set():
         try:
             log = await describe_log(settings)
-            await check_schema(settings.dsn, schema=settings.schema_name, log=log)
+            await check_schema(settings.dsn, schema=settings.schema_name, log=log, formats=formats)
             topic_ids: dict[LogName, str] = {"events": log.events.topic_id, "packages": log.packages.topic_id}
             projection = Projection(settings.dsn, settings.schema_name, topic_ids)
             pause_s = _PAUSE_S
-            await run_app(build_app(settings, projection), stop)
+            async with announced(settings.dsn, settings.schema_name, "projector", formats):
+                await run_app(build_app(settings, projection, formats), stop)
         except StoreError as error:
             if not error.retryable:
                 raise

@@ -1,7 +1,8 @@
 """The composition root: opens everything a store stands on, in order, and lets go of it in reverse.
 
-Order of opening: topics, tables, (embedded: the projector process), the end-of-log client, heads for the writers, the
-read pool with its watcher, the writers. Leaving drains the writers first, so that every caller has its answer.
+Order of opening: topics, tables, (embedded: the projector process), the announcement, the end-of-log client, heads for
+the writers, the read pool with its watcher, the writers. Leaving drains the writers first, so that every caller has its
+answer.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from typing import Final
 from pydantic import SecretStr
 
 from aion_producers.log_writer import LogWriter
+from aion_producers.settings import WriterSettings
 from aion_producers.topics import ensure_topics
 from aion_projectors.settings import ENVIRONMENT_VARIABLE, ProjectorSettings
 from aion_service.background import background
@@ -28,7 +30,9 @@ from aion_service.settings import Settings
 from aion_service.writing import writing
 from aion_store.contract import EventStore
 from aion_store.errors import ConfigurationError
+from aion_store.log.format import BUILD_FORMATS, RecordFormats
 from aion_store.log.reader import EndOfLog, TopicIdentity, cluster_id
+from aion_store.postgres.announcing import announced
 from aion_store.postgres.attribute_registry import AttributeRegistry
 from aion_store.postgres.consistency import ConsistentReads, LogView, SessionMarks
 from aion_store.postgres.freshness import CheckpointWatcher, SharedEndOfLog
@@ -67,15 +71,25 @@ def open_embedded(target: str) -> AbstractAsyncContextManager[EventStore]:
 
 @asynccontextmanager
 async def kafka_store(
-    settings: Settings, claim: Callable[[], None] | None = None, *, sole_writer: bool = False
+    settings: Settings,
+    claim: Callable[[], None] | None = None,
+    *,
+    sole_writer: bool = False,
+    formats: RecordFormats = BUILD_FORMATS,
 ) -> AsyncGenerator[KafkaEventStore]:
     """A store on the servers that the settings name. `claim` may refuse the first write with NotOwnerError.
 
-    A sole writer settles at once what a dead one before it left open; others wait for their first write.
+    A sole writer settles at once what a dead one before it left open; others wait for their first write. `formats` are
+    the record formats that the build reads; what is finalized when the store opens is written until it closes.
     """
-    log = await prepare(settings)
+    log = await prepare(settings, formats)
+    role = "writer" if settings.share else "reader"
     async with AsyncExitStack() as exits:
-        store, writer = await _assemble(settings, log, claim, exits)
+        written = await exits.enter_async_context(announced(settings.write_dsn, settings.schema_name, role, formats))
+        tuned = WriterSettings(
+            session_timeout_s=settings.writer_session_timeout_s, record_format=written, formats=formats
+        )
+        store, writer = await _assemble(settings, log, claim, exits, tuned)
         if sole_writer:
             await writer.become_writer(settings.append_timeout_s)
         yield store
@@ -139,7 +153,7 @@ def projector_settings(settings: Settings) -> ProjectorSettings:
     )
 
 
-async def prepare(settings: Settings) -> LogIdentity:
+async def prepare(settings: Settings, formats: RecordFormats = BUILD_FORMATS) -> LogIdentity:
     """Make the topics and tables where they are missing and check them where they are there.
 
     Raises SchemaMismatchError when they contradict the settings, UnavailableError when a server doesn't answer.
@@ -149,12 +163,16 @@ async def prepare(settings: Settings) -> LogIdentity:
     )
     cluster = await asyncio.to_thread(cluster_id, settings.client, settings.append_timeout_s)
     log = LogIdentity(cluster, events, packages)
-    await migrate(settings.write_dsn, schema=settings.schema_name, log=log)
+    await migrate(settings.write_dsn, schema=settings.schema_name, log=log, formats=formats)
     return log
 
 
 async def _assemble(
-    settings: Settings, log: LogIdentity, claim: Callable[[], None] | None, exits: AsyncExitStack
+    settings: Settings,
+    log: LogIdentity,
+    claim: Callable[[], None] | None,
+    exits: AsyncExitStack,
+    tuned: WriterSettings,
 ) -> tuple[KafkaEventStore, LogWriter]:
     end_of_log = EndOfLog(settings.client)
     exits.callback(end_of_log.close)
@@ -172,7 +190,7 @@ async def _assemble(
         "packages": _view("packages", log.packages, end_of_log),
     }
     cache = SessionCache(settings.session_cache_bytes)
-    writer = await exits.enter_async_context(writing(settings, log, heads, claim, cache))
+    writer = await exits.enter_async_context(writing(settings, log, heads, claim, cache, tuned))
     reads = ConsistentReads(pool, watcher, views, marks)
     tables = PostgresStreamTables(reads, log.events.partitions, settings.read_timeout_s)
     store = KafkaEventStore(
@@ -182,7 +200,7 @@ async def _assemble(
         cache,
         LagReader(settings.client, log.events.name, end_of_log, pool),
         AttributeRegistry(settings.write_dsn, settings.schema_name),
-        LogStreams(settings.client, log.events, end_of_log, tables),
+        LogStreams(settings.client, log.events, end_of_log, tables, tuned.formats),
         partitions=log.events.partitions,
         read_timeout_s=settings.read_timeout_s,
         append_timeout_s=settings.append_timeout_s,

@@ -24,9 +24,9 @@ async def writing(
     heads: PostgresHeads,
     claim: Callable[[], None] | None,
     watch: WriterWatch,
+    tuned: WriterSettings,
 ) -> AsyncGenerator[LogWriter]:
     """The writers, in their group where they share the partitions; they leave it before they end. `watch` is told."""
-    tuned = WriterSettings(session_timeout_s=settings.writer_session_timeout_s)
     ownership = _ownership(settings, log, tuned)
     async with LogWriter(
         settings.client,

@@ -17,6 +17,7 @@ from aion_store import Consistency, NamedTimer, StaleProjectionError
 from aion_store.conformance.checks import record
 from aion_store.conformance.events import START, HistoryBuilder, workflow
 from aion_store.model.consistency import ReadConsistency
+from aion_store.postgres.announcing import announced
 from tests.projected_log import projecting
 from tests.replica import held_back, replica_of
 
@@ -105,6 +106,8 @@ def test_every_read_of_a_replica_is_as_fresh_as_asked_for(tmp_path: Path) -> Non
                 await check(store, dsn, settings)
 
     async def check(store: KafkaEventStore, dsn: str, settings: Settings) -> None:
+        async with announced(dsn, settings.schema_name, "reader") as finalized:  # which a standby can't note
+            assert finalized == 1
         one, two = HistoryBuilder(ONE), HistoryBuilder(workflow(2))
         await record(store, one.started(), *one.signals(2))
         await store.schedule_timer(ONE, NamedTimer("t"), START)

@@ -1,6 +1,6 @@
 """The tables: what a migration makes, what it refuses, and which index each hot query uses.
 
-`python -m tests.integration.test_schema` prints the description that tests/golden/schema-v2.txt holds; it needs
+`python -m tests.integration.test_schema` prints the description that tests/golden/schema-v3.txt holds; it needs
 AION_STORE_POSTGRES_DSN, a database whose schema `aion` was migrated.
 """
 
@@ -18,9 +18,11 @@ import pytest
 from aion_store.errors import SchemaMismatchError
 from aion_store.log.reader import TopicIdentity
 from aion_store.model.ids import WorkflowId
+from aion_store.postgres.announcing import announced
 from aion_store.postgres.attribute_registry import AttributeRegistry, index_attributes
 from aion_store.postgres.log_identity import LogIdentity
-from aion_store.postgres.migrate import check_schema, migrate, migrations
+from aion_store.postgres.migrate import Migration, check_schema, migrate, migrations
+from aion_store.postgres.sql_files import SqlFile
 from aion_store.postgres.statements import query, query_with_parts
 from aion_store.postgres.visibility_sql import after, order_by, where
 from aion_store.visibility.cursors import Place
@@ -29,7 +31,7 @@ from aion_store.visibility.filters import Order
 from aion_store.visibility.parsing import parse_filter
 from aion_store.visibility.resolving import resolve
 
-GOLDEN = Path(__file__).parents[1] / "golden" / "schema-v2.txt"
+GOLDEN = Path(__file__).parents[1] / "golden" / "schema-v3.txt"
 LOG = LogIdentity("cluster", TopicIdentity("t.events", "e" * 22, 2), TopicIdentity("t.packages", "p" * 22, 1))
 GENERATION = "aion_g1"
 WORKFLOWS = 4_000
@@ -100,10 +102,52 @@ def test_the_tables_of_another_log_are_refused_and_left_alone(other: LogIdentity
 def test_tables_of_a_newer_version_are_refused(database: str) -> None:
     run_migration(database)
     with psycopg.connect(database) as connection:
-        connection.execute("update aion.migrations set version = 99 where version = 1")
+        connection.execute("update aion.migrations set version = 99, compatible_from = 98 where version = 1")
     for check in (migrate, check_schema):
         with pytest.raises(SchemaMismatchError, match="version 99"):
             asyncio.run(check(database, schema="aion", log=LOG))
+
+
+KNOWN = len(migrations())
+EXPAND = Migration(KNOWN + 1, KNOWN, SqlFile("expand", "alter table {generation}.workflows add column note text"))
+CONTRACT = Migration(KNOWN + 2, KNOWN + 1, SqlFile("contract", "drop table {control}.record_format"))
+
+
+def test_tables_that_a_newer_build_expanded_can_be_used_and_contracted_ones_cannot(database: str) -> None:
+    newer = [*migrations(), EXPAND]
+    asyncio.run(migrate(database, schema="aion", log=LOG, known=newer))
+    before = describe(database)
+    for check in (migrate, check_schema):
+        asyncio.run(check(database, schema="aion", log=LOG))
+    assert describe(database) == before
+    asyncio.run(migrate(database, schema="aion", log=LOG, known=[*newer, CONTRACT]))
+    for check in (migrate, check_schema):
+        with pytest.raises(SchemaMismatchError, match="use a newer aion-store"):
+            asyncio.run(check(database, schema="aion", log=LOG))
+
+
+def test_tables_are_not_contracted_while_an_older_build_uses_them(database: str) -> None:
+    newest = [*migrations(), EXPAND, CONTRACT]
+    run_migration(database)
+
+    async def contract_beside_this_build() -> None:
+        async with announced(database, "aion", "projector"):
+            await migrate(database, schema="aion", log=LOG, known=newest)
+
+    with pytest.raises(SchemaMismatchError, match="upgrade or stop") as refused:
+        asyncio.run(contract_beside_this_build())
+    assert f":{os.getpid()} (aion-store " in refused.value.found
+    with psycopg.connect(database) as connection:
+        assert connection.execute("select max(version) from aion.migrations").fetchall() == [(KNOWN,)]
+    asyncio.run(migrate(database, schema="aion", log=LOG, known=newest))  # it has left
+
+
+def test_tables_of_version_2_become_as_new_ones_are(database: str) -> None:
+    asyncio.run(migrate(database, schema="aion", log=LOG, known=migrations()[:2]))
+    with psycopg.connect(database) as connection:  # as its own migrations left it
+        connection.execute("alter table aion.migrations drop column compatible_from")
+    run_migration(database)
+    assert describe(database) == GOLDEN.read_text()
 
 
 @pytest.fixture(scope="module")

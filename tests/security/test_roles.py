@@ -202,6 +202,8 @@ def test_a_certificate_gives_the_rights_of_its_user(store: World) -> None:
 STATEMENTS = {
     "update orders.generation set live_schema = 'x'": {Role.ADMIN},
     "delete from orders.migrations": {Role.ADMIN},
+    "update orders.record_format set finalized = 2": {Role.ADMIN},
+    "delete from orders.processes where pid = 0": READERS,
     "create table orders.mine ()": {Role.ADMIN},
     "create schema mine": {Role.ADMIN},
     "update checkpoints set position = position": {Role.ADMIN, Role.PROJECTOR},

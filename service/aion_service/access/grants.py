@@ -10,7 +10,7 @@ import re
 from collections.abc import Collection, Mapping
 from typing import Final
 
-from aion_service.access.roles import TABLE_RIGHTS, Role, TableRights
+from aion_service.access.roles import PROCESS_RIGHTS, TABLE_RIGHTS, Role, TableRights
 from aion_store.errors import ConfigurationError
 
 _USER: Final = re.compile(r"[a-z_][a-z0-9_]{0,62}", re.ASCII)
@@ -67,6 +67,8 @@ def _use(schema: str, admin: str, user: str, rights: TableRights) -> str:
         schemas,
         f"grant {rights.control} on all tables in schema {schema} to {user};",
     ]
+    announce = f"grant {PROCESS_RIGHTS} on {schema}.processes to {user};"
+    parts.append(_do(f"if to_regclass('{schema}.processes') is not null then {announce} end if;"))
     if rights.holds_generation:
         hold = f"grant update (only_row) on {schema}.generation to {user};"
         parts.append(_do(f"if to_regclass('{schema}.generation') is not null then {hold} end if;"))

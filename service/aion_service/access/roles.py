@@ -57,6 +57,8 @@ TABLE_RIGHTS: Final[Mapping[Role, TableRights]] = {
     Role.READER: TableRights("select", "select"),
 }
 """The admin owns all of it, the auditor has nothing."""
+PROCESS_RIGHTS: Final = "insert, update, delete"
+"""What each of these may do, besides, to the table where processes say that they are there."""
 
 _TOPIC_OPERATIONS: Final[Mapping[Role, tuple[Operation, ...]]] = {
     Role.ADMIN: ("Create", "Describe", "DescribeConfigs", "Read"),

@@ -16,8 +16,8 @@ from aion_projectors.derived_rows import derived_rows
 from aion_service.transfer.log_range import Places
 from aion_store.errors import ConfigurationError
 from aion_store.log.codec import first_fault
+from aion_store.log.format import NEWEST
 from aion_store.log.reader import ClientSettings, TopicIdentity
-from aion_store.log.record import VERSION
 from aion_store.model.ids import WorkflowId
 from aion_store.streams.position import StreamPosition
 
@@ -30,7 +30,7 @@ class Header(BaseModel):
     model_config = ConfigDict(frozen=True, strict=True)
 
     aion_store_replay: Literal[1] = 1
-    record_format: int = VERSION
+    record_format: int = NEWEST
     fold_version: int = folds.VERSION
     topic_id: str
     until: str

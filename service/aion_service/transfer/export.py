@@ -18,8 +18,8 @@ from aion_service.transfer.lines import line_of
 from aion_service.transfer.log_range import Edge, Taken, events_between, places_of
 from aion_store.errors import ConfigurationError
 from aion_store.log.codec import first_fault
+from aion_store.log.format import NEWEST
 from aion_store.log.reader import ClientSettings, TopicIdentity
-from aion_store.log.record import VERSION
 from aion_store.streams.event import StreamedEvent
 from aion_store.streams.position import PartitionPosition, StreamPosition
 
@@ -51,7 +51,7 @@ class Manifest(BaseModel):
     model_config = ConfigDict(frozen=True)
 
     aion_store_export: Literal[1] = 1
-    record_format: int = VERSION
+    record_format: int = NEWEST
     fold_version: int = folds.VERSION
     topic: str
     topic_id: str
@@ -219,7 +219,7 @@ def _manifest(directory: Path) -> Manifest | None:
 
 
 def _check(manifest: Manifest, directory: Path, topic: TopicIdentity, file_format: Format) -> None:
-    wanted = (topic.topic_id, file_format, VERSION, folds.VERSION)
+    wanted = (topic.topic_id, file_format, NEWEST, folds.VERSION)
     found = (manifest.topic_id, manifest.file_format, manifest.record_format, manifest.fold_version)
     if wanted != found:
         names = ("topic id", "file format", "record format", "fold version")

@@ -14,7 +14,7 @@ from pydantic_core import from_json, to_json
 
 from aion_store.limits import APPEND_ID_PATTERN, MAX_EVENTS_PER_APPEND, MAX_INTEGER
 from aion_store.log.codec import first_fault
-from aion_store.log.record import VERSION
+from aion_store.log.format import NEWEST
 from aion_store.model.ids import WorkflowId
 from aion_store.model.payload import from_base64
 from aion_store.model.times import rfc3339
@@ -65,7 +65,7 @@ def place_of(event: StreamedEvent) -> dict[str, Any]:
 
 def line_of(event: StreamedEvent, **more: str) -> bytes:
     """The line of an event, with its line break; `more` are texts that stand before the event."""
-    fields = {"v": VERSION, **place_of(event), "logged_at": time_text(event.logged_at), **more}
+    fields = {"v": NEWEST, **place_of(event), "logged_at": time_text(event.logged_at), **more}
     if _stands_in_a_line(event.body):
         return to_json(fields)[:-1] + _BODY + event.body + b"}\n"
     return to_json({**fields, "body_base64": base64.b64encode(event.body).decode()}) + b"\n"

@@ -10,7 +10,7 @@ from aion_projectors import folds
 from aion_service.transfer.export import EventFile
 from aion_service.transfer.lines import place_of
 from aion_store.errors import ConfigurationError, UndecodableEventError
-from aion_store.log.record import VERSION
+from aion_store.log.format import NEWEST
 from aion_store.model.events import Event
 from aion_store.streams.event import StreamedEvent
 
@@ -58,7 +58,7 @@ class ParquetFile(EventFile):
             ) from error
         types = {name: getattr(self._arrow, name)() for name in ("int32", "int64", "string", "binary")}
         types["timestamp"] = self._arrow.timestamp("us", tz="UTC")
-        metadata = {"aion.record_format": str(VERSION), "aion.fold_version": str(folds.VERSION)}
+        metadata = {"aion.record_format": str(NEWEST), "aion.fold_version": str(folds.VERSION)}
         self._schema = self._arrow.schema([(name, types[type_]) for name, type_ in COLUMNS], metadata=metadata)
         self._writer = parquet.ParquetWriter(path, self._schema, compression="zstd")
         self._rows: list[dict[str, Any]] = []

@@ -12,6 +12,7 @@ from typing import Final, NamedTuple
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
 
+from aion_store.log.format import BUILD_FORMATS, RecordFormats
 from aion_store.log.reader import ClientSettings, Stretch, TopicIdentity, kafka_unavailable, open_consumer, stretch_of
 
 BATCH: Final = 5_000
@@ -54,8 +55,8 @@ class Follower:
 
     _passing = _PASSING | {KafkaError.GROUP_AUTHORIZATION_FAILED}  # the client asks for a group that it doesn't need
 
-    def __init__(self, settings: ClientSettings, topic: TopicIdentity) -> None:
-        self.topic = topic
+    def __init__(self, settings: ClientSettings, topic: TopicIdentity, formats: RecordFormats = BUILD_FORMATS) -> None:
+        self.topic, self._formats = topic, formats
         self._positions: dict[int, int] = {}
         self._client = open_consumer(
             settings,
@@ -100,7 +101,7 @@ class Follower:
         return stretches
 
     def _stretch(self, messages: list[Message], partition: int) -> Stretch:
-        stretch = stretch_of(messages, self._positions[partition])
+        stretch = stretch_of(messages, self._positions[partition], self._formats)
         for message in messages:
             error = message.error()
             if error is not None and error.code() not in self._passing and error.code() != KafkaError._PARTITION_EOF:
@@ -124,10 +125,11 @@ class GroupMember(Follower):
         group_id: str,
         begin: Callable[[Mapping[int, Kept | None]], Mapping[int, int]],
         end: Callable[[Collection[int]], None],
+        formats: RecordFormats = BUILD_FORMATS,
     ) -> None:
         self._group_id, self._begin, self._end = group_id, begin, end
         self.paused = False
-        super().__init__(settings, topic)
+        super().__init__(settings, topic, formats)
         self._client.subscribe([topic.name], on_assign=self._assigned, on_revoke=self._revoked, on_lost=self._revoked)
 
     def _more_settings(self) -> ClientSettings:

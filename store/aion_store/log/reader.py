@@ -18,6 +18,7 @@ from confluent_kafka.admin import AdminClient
 
 from aion_store.errors import AccessDeniedError, SchemaMismatchError, UnavailableError
 from aion_store.limits import FETCH_MAX_BYTES
+from aion_store.log.format import BUILD_FORMATS, RecordFormats
 from aion_store.log.record import ParsedRecord, parse_record
 from aion_store.log.refusals import DENIED, denial, refused_login
 
@@ -209,13 +210,20 @@ class Stretch(NamedTuple):
 
 
 def scan_committed(
-    settings: ClientSettings, topic: str, partition: int, start: int, end: int, timeout_s: float
+    settings: ClientSettings,
+    topic: str,
+    partition: int,
+    start: int,
+    end: int,
+    timeout_s: float,
+    formats: RecordFormats = BUILD_FORMATS,
 ) -> Iterator[Stretch]:
     """The committed records of a partition from offset `start` until reading has passed `end`.
 
     `end` is a high watermark: the last stretch's position is at or past it. Records that were committed meanwhile may
     come along. Raises UnavailableError when nothing moves for `timeout_s` seconds (an open transaction before `end`
-    holds readers back as well), SchemaMismatchError when the log no longer holds `start`.
+    holds readers back as well), SchemaMismatchError when the log no longer holds `start`, or has a record of a version
+    that isn't of `formats`.
     """
     if start >= end:
         return
@@ -225,7 +233,7 @@ def scan_committed(
         position, moved = start, time.monotonic()
         while position < end:
             messages = _poll(client)
-            stretch = stretch_of(messages, position)
+            stretch = stretch_of(messages, position, formats)
             if stretch.position > position:
                 moved = time.monotonic()
                 position = stretch.position
@@ -283,7 +291,7 @@ def _poll(client: Consumer, wait_s: float = _POLL_S) -> list[Message]:
     return [] if first is None else [first, *client.consume(_BATCH, 0.0)]
 
 
-def stretch_of(messages: list[Message], position: int) -> Stretch:
+def stretch_of(messages: list[Message], position: int, formats: RecordFormats = BUILD_FORMATS) -> Stretch:
     """The stretch that messages of one partition are, which was read up to `position` before.
 
     Raises SchemaMismatchError when the log no longer holds that position, or has a newer format, AccessDeniedError when
@@ -294,7 +302,7 @@ def stretch_of(messages: list[Message], position: int) -> Stretch:
         error = message.error()
         offset = message.offset()
         if error is None and offset is not None:
-            records.append(parse_message(message, offset))
+            records.append(parse_message(message, offset, formats))
             position = offset + 1
         elif error is not None and error.code() == KafkaError._PARTITION_EOF and offset is not None:
             position = max(position, offset)
@@ -307,7 +315,7 @@ def stretch_of(messages: list[Message], position: int) -> Stretch:
     return Stretch(records, position)
 
 
-def parse_message(message: Message, offset: int) -> ParsedRecord:
+def parse_message(message: Message, offset: int, formats: RecordFormats = BUILD_FORMATS) -> ParsedRecord:
     """The record that a confluent-kafka message holds."""
     key, value = message.key(), message.value()
     return parse_record(
@@ -316,6 +324,7 @@ def parse_message(message: Message, offset: int) -> ParsedRecord:
         key.encode() if isinstance(key, str) else key,
         value.encode() if isinstance(value, str) else value,
         cast("list[tuple[str, bytes | None]] | None", message.headers()),
+        formats,
     )
 
 

@@ -1,7 +1,7 @@
 """A record of the log: key, value and headers on the wire, and the values they become.
 
 A record is one of ours (`LogRecord`), a mark that the writers left between them (`Mark`), or foreign: written by
-something else, noted and passed over. All headers are text. The format is version 1, frozen by golden vectors.
+something else, noted and passed over. All headers are text. Each released version is frozen by golden vectors.
 """
 
 from __future__ import annotations
@@ -14,11 +14,10 @@ from functools import lru_cache
 from hashlib import sha256
 from typing import Final, NamedTuple, TypeAlias, cast
 
-from aion_store.errors import SchemaMismatchError
 from aion_store.limits import MAX_EVENTS_PER_APPEND, MAX_INTEGER
 from aion_store.log.chain import CHAIN_OPENING, DIGEST_BYTES, chain_next, length_prefixed
+from aion_store.log.format import BUILD_FORMATS, OLDEST_READABLE, RecordFormats
 
-VERSION: Final = 1
 TIMER: Final = "timer"
 PACKAGE: Final = "package"
 PACKAGE_DELETE: Final = "package-delete"
@@ -31,8 +30,6 @@ SLOTS: Final = ("a", "b")
 
 _APPEND = re.compile(rb"([A-Za-z0-9._-]{1,64}):([1-9]\d{0,3})/([1-9]\d{0,3})")
 _NUMBER_DIGITS = 19
-_VERSION = str(VERSION).encode()
-_VERSION_FIELD, _VERSION_HEADER = length_prefixed(_VERSION), ("v", _VERSION)
 _CHAIN_OPENED = sha256(CHAIN_OPENING)
 _LENGTHS = [length.to_bytes(4, "big") for length in range(128)]
 """The length fields of texts that are short by their form: numbers and the `append` header."""
@@ -46,7 +43,7 @@ class LogRecord(NamedTuple):
 
     `seq` and `at` are set for events only; `at` is the text of recorded_at. `append_index` counts from 1 to
     `append_count` within the append. `ordinal` is dense from 1 in the partition. `logged_at_ms` is the broker's clock,
-    in ms since 1970.
+    in ms since 1970. `version` is the record format it was written in.
     """
 
     offset: int
@@ -61,6 +58,7 @@ class LogRecord(NamedTuple):
     append_count: int
     ordinal: int
     chain: bytes
+    version: int = OLDEST_READABLE
 
 
 class Mark(NamedTuple):
@@ -88,39 +86,45 @@ def parse_record(
     key: bytes | None,
     value: bytes | None,
     headers: Sequence[tuple[str, bytes | None]] | None,
+    formats: RecordFormats = BUILD_FORMATS,
 ) -> ParsedRecord:
     """What a record read from the log is; a header without a value isn't there.
 
-    Raises SchemaMismatchError for one of ours in a newer format.
+    Raises SchemaMismatchError for one of ours in a version that isn't of `formats`.
     """
     fields = cast("dict[str, bytes]", dict(headers or ()))
     try:
-        return _parse(offset, logged_at_ms, key, value, fields)
+        return _parse(offset, logged_at_ms, key, value, fields, formats)
     except (
         TypeError,
         AttributeError,
     ):  # a header's value is null, which no writer of ours leaves: too rare to look for
         there = {name: content for name, content in dict(headers or ()).items() if content is not None}
-        return _parse(offset, logged_at_ms, key, value, there)
+        return _parse(offset, logged_at_ms, key, value, there, formats)
 
 
 def _parse(
-    offset: int, logged_at_ms: int, key: bytes | None, value: bytes | None, fields: dict[str, bytes]
+    offset: int,
+    logged_at_ms: int,
+    key: bytes | None,
+    value: bytes | None,
+    fields: dict[str, bytes],
+    formats: RecordFormats,
 ) -> ParsedRecord:
     kind = fields.get("kind")
     if kind is None or value is None:
         return ForeignRecord(offset, "it has no kind" if kind is None else "it has no value")
-    version = fields.get("v")
-    if version != _VERSION:
-        if version is not None and _is_number(version):
-            found = f"version {version.decode()} at offset {offset}"
-            raise SchemaMismatchError(f"version {VERSION}", found, "The log's record format")
+    text = fields.get("v")
+    version = None if text is None else formats.by_text.get(text)
+    if version is None:
+        if text is not None and _is_number(text):
+            raise formats.unreadable(int(text), offset)
         return ForeignRecord(offset, "it has no format version")
     try:
         name = kind.decode()
         if name in (BARRIER, NOOP):
             return _parse_mark(offset, name, fields)
-        return _parse_ours(offset, logged_at_ms, key, value, name, fields)
+        return _parse_ours(offset, logged_at_ms, key, value, name, fields, version)
     except (ValueError, KeyError) as error:
         return ForeignRecord(offset, f"header {error}" if isinstance(error, KeyError) else str(error))
 
@@ -135,7 +139,13 @@ def _parse_mark(offset: int, kind: str, fields: dict[str, bytes]) -> Mark:
 
 
 def _parse_ours(
-    offset: int, logged_at_ms: int, key: bytes | None, value: bytes, kind: str, fields: dict[str, bytes]
+    offset: int,
+    logged_at_ms: int,
+    key: bytes | None,
+    value: bytes,
+    kind: str,
+    fields: dict[str, bytes],
+    version: int,
 ) -> LogRecord:
     append = _APPEND.fullmatch(fields["append"])
     ordinal, chain = fields["ordinal"], fields["chain"]
@@ -155,7 +165,7 @@ def _parse_ours(
     if number > MAX_INTEGER or (seq is not None and seq > MAX_INTEGER):
         raise ValueError("header ordinal or seq is above 2**63 - 1")
     append_id = append[1].decode()
-    return LogRecord(offset, logged_at_ms, key, value, kind, seq, at, append_id, index, count, number, digest)
+    return LogRecord(offset, logged_at_ms, key, value, kind, seq, at, append_id, index, count, number, digest, version)
 
 
 def _is_number(text: bytes) -> bool:
@@ -192,14 +202,23 @@ class WireRecord(NamedTuple):
 
 
 def frame_record(
-    draft: Draft, append_id: str, index: int, count: int, ordinal: int, previous_chain: bytes
+    draft: Draft,
+    append_id: str,
+    index: int,
+    count: int,
+    ordinal: int,
+    previous_chain: bytes,
+    version: int = OLDEST_READABLE,
 ) -> tuple[WireRecord, bytes]:
-    """The record at its place, and its chain value (32 bytes), which the next record takes as its previous one."""
+    """The record at its place, and its chain value (32 bytes), which the next record takes as its previous one.
+
+    `version` is the record format's, here and below: the store's finalized one.
+    """
     if len(previous_chain) != DIGEST_BYTES:
         raise ValueError("a chain value has 32 bytes")
     kind = draft.kind.encode()
     append = f"{append_id}:{index}/{count}".encode()
-    number = b"%d" % ordinal
+    number, format_version = b"%d" % ordinal, b"%d" % version
     seq = None if draft.seq is None else b"%d" % draft.seq
     chain = chain_next(
         previous_chain,
@@ -208,13 +227,13 @@ def frame_record(
         seq=seq,
         append=append,
         ordinal=number,
-        version=_VERSION,
+        version=format_version,
         value=draft.value,
     )
     headers = [("kind", kind)]
     if seq is not None and draft.at is not None:
         headers += [("seq", seq), ("at", draft.at.encode())]
-    headers += [("append", append), ("ordinal", number), ("chain", chain.hex().encode()), ("v", _VERSION)]
+    headers += [("append", append), ("ordinal", number), ("chain", chain.hex().encode()), ("v", format_version)]
     return WireRecord(draft.key, draft.value, headers), chain
 
 
@@ -222,18 +241,23 @@ def chain_of_record(record: LogRecord, previous_chain: bytes) -> bytes:
     """The chain value that a record read from the log must have after `previous_chain`."""
     draft = Draft(record.key, record.value, record.kind, record.seq, record.at)
     place = (record.append_id, record.append_index, record.append_count, record.ordinal)
-    return frame_record(draft, *place, previous_chain)[1]
+    return frame_record(draft, *place, previous_chain, record.version)[1]
 
 
 def frame_append(
-    key: bytes, events: Sequence[EventParts], append_id: str, first_ordinal: int, previous_chain: bytes
+    key: bytes,
+    events: Sequence[EventParts],
+    append_id: str,
+    first_ordinal: int,
+    previous_chain: bytes,
+    version: int = OLDEST_READABLE,
 ) -> tuple[list[WireRecord], bytes]:
     """The records of one append at its place, and the chain value after it: `frame_record` for each, faster."""
     records: list[WireRecord] = []
     chain, key_field, count = previous_chain, length_prefixed(key), len(events)
-    name = append_id.encode()
+    name, (version_header, version_field) = append_id.encode(), _header("v", str(version))
     for index, (kind, seq, at, body) in enumerate(events, 1):
-        kind_header, kind_field = _kind(kind)
+        kind_header, kind_field = _header("kind", kind)
         seq_text = b"%d" % seq
         append = name + b":1/1" if count == 1 else b"%b:%d/%d" % (name, index, count)
         number = b"%d" % (first_ordinal + index - 1)
@@ -250,7 +274,7 @@ def frame_append(
                     append,
                     _LENGTHS[len(number)],
                     number,
-                    _VERSION_FIELD,
+                    version_field,
                     len(body).to_bytes(4, "big"),
                     body,
                 )
@@ -264,37 +288,42 @@ def frame_append(
             ("append", append),
             ("ordinal", number),
             ("chain", hexlify(chain)),
-            _VERSION_HEADER,
+            version_header,
         ]
         records.append(WireRecord(key, body, headers))
     return records, chain
 
 
 def chain_of_append(
-    key: bytes, events: Sequence[EventParts], append_id: str, first_ordinal: int, previous_chain: bytes
+    key: bytes,
+    events: Sequence[EventParts],
+    append_id: str,
+    first_ordinal: int,
+    previous_chain: bytes,
+    version: int = OLDEST_READABLE,
 ) -> bytes:
-    """The chain value after an append at that place: equal only for the same key, events, bytes and append id."""
-    return frame_append(key, events, append_id, first_ordinal, previous_chain)[1]
+    """The chain value after an append at that place: equal only for the same key, events, bytes, id and version."""
+    return frame_append(key, events, append_id, first_ordinal, previous_chain, version)[1]
 
 
 @lru_cache(maxsize=1024)
-def _kind(kind: str) -> tuple[tuple[str, bytes], bytes]:
-    text = kind.encode()
-    return ("kind", text), length_prefixed(text)
+def _header(name: str, content: str) -> tuple[tuple[str, bytes], bytes]:
+    text = content.encode()
+    return (name, text), length_prefixed(text)
 
 
-def barrier_record(takeover: str, slot: str) -> WireRecord:
+def barrier_record(takeover: str, slot: str, version: int = OLDEST_READABLE) -> WireRecord:
     """One of the two marks of a take-over: `takeover` is its random id, `slot` is a or b."""
     value = f'{{"type":"Barrier","data":{{"takeover":"{takeover}","slot":"{slot}"}}}}'.encode()
     headers = [
         ("kind", b"barrier"),
         ("takeover", takeover.encode()),
         ("slot", slot.encode()),
-        ("v", _VERSION),
+        ("v", b"%d" % version),
     ]
     return WireRecord(None, value, headers)
 
 
-def noop_record() -> WireRecord:
+def noop_record(version: int = OLDEST_READABLE) -> WireRecord:
     """A mark that only proves that its writer could still commit."""
-    return WireRecord(None, b'{"type":"Noop","data":{}}', [("kind", b"noop"), ("v", _VERSION)])
+    return WireRecord(None, b'{"type":"Noop","data":{}}', [("kind", b"noop"), ("v", b"%d" % version)])

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from aion_store.log.appends import NO_PREFIX, OpenPrefix, complete_appends
 from aion_store.log.chain import chain_next
-from aion_store.log.record import VERSION, LogRecord, ParsedRecord
+from aion_store.log.record import LogRecord, ParsedRecord
 
 
 class ChainPoint(NamedTuple):
@@ -90,6 +90,6 @@ def chain_after(previous: bytes, record: LogRecord) -> bytes:
         seq=None if record.seq is None else b"%d" % record.seq,
         append=f"{record.append_id}:{record.append_index}/{record.append_count}".encode(),
         ordinal=b"%d" % record.ordinal,
-        version=b"%d" % VERSION,
+        version=b"%d" % record.version,
         value=record.value,
     )

@@ -2,13 +2,15 @@
 
 The migrations are `aion_store/schema/NNNN_*.sql`; the statements around them are in `migration/`. Everything lives in
 the control schema (`<schema>`) and in one schema a generation of projected tables (the first is `<schema>_g1`). A
-statement of a migration names {control} or {generation}, and no comment ends in a semicolon.
+statement of a migration names {control} or {generation}, and no comment ends in a semicolon. Its heading says from
+which version on builds can use the tables as it leaves them: one that expands names an older version, one that
+contracts the version that no longer uses what it removes.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from functools import cache
 from typing import Any, Final, NamedTuple
@@ -18,21 +20,30 @@ from psycopg.rows import namedtuple_row
 
 from aion_store.errors import ConfigurationError, SchemaMismatchError
 from aion_store.log.chain import chain_start
+from aion_store.log.format import BUILD_FORMATS, RecordFormats
 from aion_store.log.reader import TopicIdentity
 from aion_store.postgres.errors import postgres_errors
 from aion_store.postgres.log_identity import LogIdentity, check_identity
+from aion_store.postgres.processes import ALIVE_S, finalized_format, hold_processes
 from aion_store.postgres.sql_files import SqlFile, read_sql_files
 
 _SCHEMA_NAME: Final = re.compile(r"[a-z_][a-z0-9_]{0,39}", re.ASCII)
 _MIGRATION_NAME: Final = re.compile(r"(\d{4})_[a-z0-9_]+")
+_COMPATIBLE_FROM: Final = re.compile(r"^-- Compatible from: (\d+)$", re.MULTILINE)
+_SAYS_WHO_USES_IT: Final = 3
+"""Since this version the tables name the processes that use them, and the finalized record format."""
 _CONNECT_S: Final = 10
 _LOCK_MS: Final = 60_000
 
 
 class Migration(NamedTuple):
-    """One step of the tables' history; versions run from 1 without gaps."""
+    """One step of the tables' history; versions run from 1 without gaps.
+
+    `compatible_from`: builds that know the migrations up to that one, or more, can use the tables as it leaves them.
+    """
 
     version: int
+    compatible_from: int
     file: SqlFile
 
 
@@ -44,7 +55,10 @@ def migrations() -> tuple[Migration, ...]:
         match = _MIGRATION_NAME.fullmatch(name)
         if match is None or int(match[1]) != len(found) + 1:
             raise ValueError(f"migration {name} isn't named NNNN_words, or its number isn't {len(found) + 1}")
-        found.append(Migration(len(found) + 1, file))
+        compatible = _COMPATIBLE_FROM.search(file.heading)
+        if compatible is None:
+            raise ValueError(f"migration {name} doesn't say which builds can use the tables: -- Compatible from: N")
+        found.append(Migration(len(found) + 1, int(compatible[1]), file))
     return tuple(found)
 
 
@@ -63,22 +77,41 @@ def _statements() -> Mapping[str, SqlFile]:
     return read_sql_files("aion_store.postgres", "migration")
 
 
-async def migrate(dsn: str, *, schema: str, log: LogIdentity) -> None:
+async def migrate(
+    dsn: str,
+    *,
+    schema: str,
+    log: LogIdentity,
+    formats: RecordFormats = BUILD_FORMATS,
+    known: Sequence[Migration] | None = None,
+) -> None:
     """Bring the tables of `schema` to this version; make them, before the first record of `log`, where there are none.
 
-    Changes nothing and raises SchemaMismatchError when they are of a newer version or made from another log,
-    ConfigurationError for a bad schema name or DSN or a right that is missing, UnavailableError when Postgres is away.
+    Tables of a newer version that this one can use are left as they are. `formats` and `known` (None: all there are)
+    are what the build reads and the migrations it knows.
+
+    Changes nothing and raises SchemaMismatchError when they are made from another log, are of a newer version that this
+    one can't use, or of an older one that a running process couldn't use any more, and when the finalized record format
+    isn't one of `formats`; ConfigurationError for a bad schema name or DSN or a right that is missing, UnavailableError
+    when Postgres is away.
     """
+    steps = migrations() if known is None else known
     async with _connect(dsn, schema) as connection:
         await connection.execute(f"set lock_timeout = {_LOCK_MS}".encode())
         await connection.execute(_statements()["lock"].bind(), {"schema": schema})
         version = await _version(connection, schema)
-        if version:
-            _check_version(version, schema, newest_only=False)
+        if version.applied:
+            _check_version(version, schema, len(steps), newest_only=False)
             found = await _found_log(connection, schema)
             check_identity(found.log, log, schema)
-        for migration in migrations()[version:]:
+        if version.applied >= _SAYS_WHO_USES_IT:
+            formats.check_finalized(await finalized_format(connection, schema))
+        pending = steps[version.applied :]
+        needed = max((migration.compatible_from for migration in pending), default=0)
+        for migration in pending:
             async with connection.transaction():
+                if migration.version > _SAYS_WHO_USES_IT:
+                    await _check_no_older(connection, schema, needed)
                 if migration.version == 1:
                     await _create(connection, schema, log, migration)
                 else:
@@ -86,19 +119,30 @@ async def migrate(dsn: str, *, schema: str, log: LogIdentity) -> None:
                     await connection.execute(migration.file.bind(control=schema, generation=found.live_schema))
                 await connection.execute(
                     _statements()["insert_migration"].bind(control=schema),
-                    {"version": migration.version, "name": migration.file.name},
+                    {
+                        "version": migration.version,
+                        "name": migration.file.name,
+                        "compatible_from": migration.compatible_from,
+                    },
                 )
 
 
-async def check_schema(dsn: str, *, schema: str, log: LogIdentity) -> None:
-    """Raises SchemaMismatchError unless the tables of `schema` are of this version and made from `log`.
+async def check_schema(dsn: str, *, schema: str, log: LogIdentity, formats: RecordFormats = BUILD_FORMATS) -> None:
+    """Raises SchemaMismatchError unless the tables of `schema` are of this version, or of a newer one that this one can
+    use, and made from `log`, and their finalized record format is one of `formats`.
 
     For processes that may not migrate, and for replicas. Other errors as `migrate`.
     """
     async with _connect(dsn, schema) as connection:
-        _check_version(await _version(connection, schema), schema, newest_only=True)
+        _check_version(await _version(connection, schema), schema, len(migrations()), newest_only=True)
         found = await _found_log(connection, schema)
         check_identity(found.log, log, schema)
+        formats.check_finalized(await finalized_format(connection, schema))
+
+
+async def check_table_version(connection: AsyncConnection[Any], schema: str) -> None:
+    """Raises SchemaMismatchError unless this build can use the tables of `schema`, which are there."""
+    _check_version(await applied_version(connection, schema), schema, len(migrations()), newest_only=True)
 
 
 @asynccontextmanager
@@ -135,33 +179,58 @@ async def _found_log(connection: AsyncConnection[Any], schema: str) -> _FoundLog
     return _FoundLog(row.live_schema, LogIdentity(row.cluster_id, events, packages))
 
 
-async def _version(connection: AsyncConnection[Any], schema: str) -> int:
+class TableVersion(NamedTuple):
+    """The highest migration applied (0: none), and how many of them a build must know to use the tables."""
+
+    applied: int
+    compatible_from: int
+
+
+async def applied_version(connection: AsyncConnection[Any], schema: str) -> TableVersion:
+    """The version of the tables of `schema`, which are there."""
+    cursor = await connection.execute(_statements()["select_version"].bind(control=schema))
+    row: Any = await cursor.fetchone()
+    applied, compatible_from = row
+    return TableVersion(applied or 0, compatible_from or applied or 0)
+
+
+async def _version(connection: AsyncConnection[Any], schema: str) -> TableVersion:
     generation = f"{schema}_g1"
     cursor = await connection.execute(
         _statements()["find_schemas"].bind(), {"schema": schema, "generation": generation}
     )
     found: Any = await cursor.fetchone()
     if found.migrated:
-        cursor = await connection.execute(_statements()["select_version"].bind(control=schema))
-        row: Any = await cursor.fetchone()
-        return row.version or 0
+        return await applied_version(connection, schema)
     if found.generation_exists:
         raise SchemaMismatchError(
             "no such schema (drop it, or use another name)",
             f"schema {generation}, but no {schema}.migrations that says what it is",
             "The database",
         )
-    return 0
+    return TableVersion(0, 0)
 
 
-def _check_version(version: int, schema: str, *, newest_only: bool) -> None:
-    newest = len(migrations())
+def _check_version(version: TableVersion, schema: str, newest: int, *, newest_only: bool) -> None:
     subject = f"The tables in schema {schema}"
-    if version > newest:
-        raise SchemaMismatchError(f"version {newest} at most (use a newer aion-store)", f"version {version}", subject)
-    if newest_only and version < newest:
-        found = f"version {version}" if version else "none"
+    if version.applied > newest and version.compatible_from > newest:
+        found = f"version {version.applied}, which version {version.compatible_from} and later can use"
+        raise SchemaMismatchError(f"version {newest} or one that it can use (use a newer aion-store)", found, subject)
+    if newest_only and version.applied < newest:
+        found = f"version {version.applied}" if version.applied else "none"
         raise SchemaMismatchError(f"version {newest} (open a store that may migrate them, once)", found, subject)
+
+
+async def _check_no_older(connection: AsyncConnection[Any], schema: str, needed: int) -> None:
+    """Hold processes off, and see to it that none is running that couldn't use the tables after a migration."""
+    older = [each for each in await hold_processes(connection, schema) if each.table_version < needed]
+    if older:
+        raise SchemaMismatchError(
+            f"only processes that know version {needed} of them (upgrade or stop the others, then migrate; one that "
+            f"was killed counts for {ALIVE_S:.0f} s)",
+            ", ".join(str(each) for each in older),
+            f"The processes that use the tables in schema {schema}",
+        )
 
 
 async def _create(connection: AsyncConnection[Any], schema: str, log: LogIdentity, migration: Migration) -> None:

@@ -17,17 +17,18 @@ if TYPE_CHECKING:
 
 
 class SqlFile(NamedTuple):
-    """One file: its name without `.sql`, and its text without the leading comment."""
+    """One file: its name without `.sql`, its text without the leading comment, and that comment."""
 
     name: str
     text: str
+    heading: str = ""
 
     def with_parts(self, parts: Mapping[str, str]) -> SqlFile:
         """The statement with some braces filled by SQL text of ours, which may have braces and parameters itself."""
         text = self.text
         for name, part in parts.items():
             text = text.replace(f"{{{name}}}", part)
-        return SqlFile(self.name, text)
+        return self._replace(text=text)
 
     def bind(self, **parts: str | int | sql.Literal) -> bytes:
         """The statement with its braces filled, as psycopg takes it: texts as quoted identifiers, ints as literals."""
@@ -46,14 +47,15 @@ def read_sql_files(package: str, folder: str) -> Mapping[str, SqlFile]:
     """The `.sql` files of a package's folder by name, in name order."""
     found = sorted((entry for entry in files(package).joinpath(folder).iterdir()), key=lambda entry: entry.name)
     statements = [
-        SqlFile(entry.name.removesuffix(".sql"), _without_heading(entry.read_text(encoding="utf-8")))
+        SqlFile(entry.name.removesuffix(".sql"), *_split_heading(entry.read_text(encoding="utf-8")))
         for entry in found
         if entry.name.endswith(".sql")
     ]
     return {statement.name: statement for statement in statements}
 
 
-def _without_heading(text: str) -> str:
+def _split_heading(text: str) -> tuple[str, str]:
+    """The statements, and the comment before them."""
     lines = text.splitlines(keepends=True)
     heading = next((index for index, line in enumerate(lines) if not line.startswith("--")), len(lines))
-    return "".join(lines[heading:]).strip()
+    return "".join(lines[heading:]).strip(), "".join(lines[:heading])

@@ -1,4 +1,5 @@
 -- The tables of the projection, version 1.
+-- Compatible from: 1
 --
 -- {control} is the schema that names the live generation; {generation} is one generation of projected tables, which
 -- can be thrown away and rebuilt from the log. Every row of a generation has one writing partition, and `partition`

@@ -1,4 +1,5 @@
 -- Reads for those around an engine, version 2: what is paused, timer calls of the past, filters and counts.
+-- Compatible from: 2
 -- Projectors of version 1 have to be stopped before: they keep neither calls nor counters.
 
 lock table {generation}.workflows in share row exclusive mode;

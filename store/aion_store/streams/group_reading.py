@@ -35,7 +35,7 @@ class GroupReading(LogReading):
         self._waiting: list[_Acknowledgement] = []
         self._lock = threading.Lock()
         self._ended = False
-        self._member = GroupMember(self._settings, self._topic, group_id, self._given, self._taken)
+        self._member = GroupMember(self._settings, self._topic, group_id, self._given, self._taken, self._formats)
         self._start(self._member)
 
     def keep(self, partition: int, place: PartitionPosition) -> Future[bool]:

@@ -9,6 +9,7 @@ from typing import Final
 
 from aion_store.errors import UnavailableError
 from aion_store.log.follower import Follower
+from aion_store.log.format import BUILD_FORMATS, RecordFormats
 from aion_store.log.reader import ClientSettings, EndOfLog, Stretch, TopicIdentity
 from aion_store.streams.handover import Handed, Handover
 from aion_store.streams.partition_stream import PartitionStream
@@ -35,7 +36,9 @@ class LogReading:
         end_of_log: EndOfLog,
         request: SubscriptionRequest,
         handover: Handover,
+        formats: RecordFormats = BUILD_FORMATS,
     ) -> None:
+        self._formats = formats
         self._settings, self._topic, self._end_of_log = settings, topic, end_of_log
         self._request, self._handover = request, handover
         self._streams: dict[int, PartitionStream] = {}
@@ -44,7 +47,7 @@ class LogReading:
     def begin(self, places: Mapping[int, PartitionPosition]) -> None:
         """Read these partitions in a thread of its own, from these places on."""
         self._follow(places)
-        follower = Follower(self._settings, self._topic)
+        follower = Follower(self._settings, self._topic, self._formats)
         follower.follow({partition: place.offset for partition, place in places.items()})
         self._start(follower)
 

@@ -9,6 +9,7 @@ from types import TracebackType
 from typing import Final, Self
 
 from aion_store.errors import CorruptHistoryError
+from aion_store.log.format import BUILD_FORMATS, RecordFormats
 from aion_store.log.partitioning import partition_of
 from aion_store.log.reader import ClientSettings, EndOfLog, TopicIdentity
 from aion_store.model.ids import WorkflowId
@@ -29,9 +30,15 @@ class LogStreams:
     """Opens subscriptions to one log."""
 
     def __init__(
-        self, settings: ClientSettings, topic: TopicIdentity, end_of_log: EndOfLog, tables: StreamTables
+        self,
+        settings: ClientSettings,
+        topic: TopicIdentity,
+        end_of_log: EndOfLog,
+        tables: StreamTables,
+        formats: RecordFormats = BUILD_FORMATS,
     ) -> None:
         self._settings, self._topic, self._end_of_log, self._tables = settings, topic, end_of_log, tables
+        self._formats = formats
 
     def subscribe(
         self,
@@ -43,7 +50,7 @@ class LogStreams:
     ) -> Subscription:
         """As the contract's `subscribe`."""
         request = checked_request(start, kinds, workflow_types, workflow_id, group)
-        return LogSubscription(self._settings, self._topic, self._end_of_log, self._tables, request)
+        return LogSubscription(self._settings, self._topic, self._end_of_log, self._tables, request, self._formats)
 
 
 class LogSubscription(Subscription):
@@ -56,8 +63,10 @@ class LogSubscription(Subscription):
         end_of_log: EndOfLog,
         tables: StreamTables,
         request: SubscriptionRequest,
+        formats: RecordFormats = BUILD_FORMATS,
     ) -> None:
         self._log = settings, topic, end_of_log
+        self._formats = formats
         self._topic, self._tables, self._request = topic, tables, request
         self._types = WorkflowTypes(tables, topic.topic_id)
         self._places: dict[int, PartitionPosition] = {}
@@ -76,7 +85,7 @@ class LogSubscription(Subscription):
             raise RuntimeError("a subscription is entered once: subscribe again, from its position")
         self._handover = Handover()
         made = LogReading if self._request.group is None else GroupReading
-        self._reading = made(*self._log, self._request, self._handover)
+        self._reading = made(*self._log, self._request, self._handover, self._formats)
         try:
             await asyncio.to_thread(self._begin, self._reading)
             await self._load_history()

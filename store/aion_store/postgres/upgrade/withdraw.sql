@@ -1,0 +1,2 @@
+-- A process has ended. Parameter: its id.
+delete from {control}.processes where id = %(id)s
