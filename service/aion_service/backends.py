@@ -2,6 +2,7 @@
 
 Order of opening: topics, tables, (embedded: the projector process), the end-of-log client, heads for the writers, the
 read pool with its watcher, the writers. Leaving drains the writers first, so that every caller has its answer.
+A store that only reads makes no topics and tables, and doesn't ask Kafka while it opens.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import os
 import sys
 from collections.abc import AsyncGenerator, Callable
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -23,12 +25,13 @@ from aion_projectors.settings import ENVIRONMENT_VARIABLE, ProjectorSettings
 from aion_service.background import background
 from aion_service.embedded.stack import EmbeddedStack, embedded_stack
 from aion_service.event_store import KafkaEventStore
+from aion_service.read_only import admit, recorded
 from aion_service.session_cache import SessionCache
 from aion_service.settings import Settings
 from aion_service.writing import writing
 from aion_store.contract import EventStore
 from aion_store.errors import ConfigurationError
-from aion_store.log.reader import EndOfLog, TopicIdentity, cluster_id
+from aion_store.log.reader import ClientSettings, EndOfLog, TopicIdentity, cluster_id
 from aion_store.postgres.attribute_registry import AttributeRegistry
 from aion_store.postgres.consistency import ConsistentReads, LogView, SessionMarks
 from aion_store.postgres.freshness import CheckpointWatcher, SharedEndOfLog
@@ -44,6 +47,7 @@ from aion_store.streams.subscription import LogStreams
 DEFAULT_TARGET: Final = "embedded:./.aion"
 EMBEDDED_PARTITIONS: Final = 4
 ENVIRONMENT: Final = "AION_STORE_BOOTSTRAP_SERVERS"
+OWNERSHIP: Final = "AION_STORE_OWNERSHIP"
 PROJECTOR: Final = "projector"
 RESTART_S: Final = 1.0
 
@@ -57,7 +61,7 @@ def open_kafka(target: str | Settings) -> AbstractAsyncContextManager[EventStore
 
 def open_embedded(target: str) -> AbstractAsyncContextManager[EventStore]:
     """The backend of `embedded:DIRECTORY`; the default directory gives way to servers named in the environment."""
-    if target == DEFAULT_TARGET and os.environ.get(ENVIRONMENT):
+    if target == DEFAULT_TARGET and (os.environ.get(ENVIRONMENT) or os.environ.get(OWNERSHIP) == "none"):
         return kafka_store(Settings.load())
     directory = target.removeprefix("embedded:")
     if not directory:
@@ -73,7 +77,7 @@ async def kafka_store(
 
     A sole writer settles at once what a dead one before it left open; others wait for their first write.
     """
-    log = await prepare(settings)
+    log = await (recorded(settings) if settings.read_only else prepare(settings))
     async with AsyncExitStack() as exits:
         store, writer = await _assemble(settings, log, claim, exits)
         if sole_writer:
@@ -156,7 +160,8 @@ async def prepare(settings: Settings) -> LogIdentity:
 async def _assemble(
     settings: Settings, log: LogIdentity, claim: Callable[[], None] | None, exits: AsyncExitStack
 ) -> tuple[KafkaEventStore, LogWriter]:
-    end_of_log = EndOfLog(settings.client)
+    client: ClientSettings = settings.client if settings.bootstrap_servers else {}
+    end_of_log = EndOfLog(client, partial(admit, settings, log) if settings.read_only else None)
     exits.callback(end_of_log.close)
     heads = PostgresHeads(settings.write_dsn, settings.schema_name)
     heads.open()
@@ -172,7 +177,7 @@ async def _assemble(
         "packages": _view("packages", log.packages, end_of_log),
     }
     cache = SessionCache(settings.session_cache_bytes)
-    writer = await exits.enter_async_context(writing(settings, log, heads, claim, cache))
+    writer = await exits.enter_async_context(writing(settings, client, log, heads, claim, cache))
     reads = ConsistentReads(pool, watcher, views, marks)
     tables = PostgresStreamTables(reads, log.events.partitions, settings.read_timeout_s)
     store = KafkaEventStore(
@@ -180,9 +185,9 @@ async def _assemble(
         reads,
         marks,
         cache,
-        LagReader(settings.client, log.events.name, end_of_log, pool),
+        LagReader(client, log.events.name, end_of_log, pool),
         AttributeRegistry(settings.write_dsn, settings.schema_name),
-        LogStreams(settings.client, log.events, end_of_log, tables),
+        LogStreams(client, log.events, end_of_log, tables),
         partitions=log.events.partitions,
         read_timeout_s=settings.read_timeout_s,
         append_timeout_s=settings.append_timeout_s,

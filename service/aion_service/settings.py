@@ -39,8 +39,9 @@ class Settings(BaseSettings):
 
     scheme: ClassVar[str] = "kafka"
 
-    bootstrap_servers: str = Field(min_length=1)
-    """Kafka's addresses, `host:port`, comma-separated."""
+    bootstrap_servers: str | None = Field(default=None, min_length=1)
+    """Kafka's addresses, `host:port`, comma-separated. Only a store that reads (`ownership=none`) does without, and
+    without strong reads and subscriptions then."""
     postgres_dsn: SecretStr | None = None
     """Postgres for the tables: a URL or key=value text, as libpq takes it. Only what asks the log alone does without:
     `audit`, `acls`, `grants`."""
@@ -65,7 +66,7 @@ class Settings(BaseSettings):
     ownership: str = "all"
     """Which partitions this process writes: `all` (it is alone), `group` (the processes of the group
     `<prefix>.writers` share them), a fixed part such as `0-15,packages` (of two that have it one is refused), or
-    `none` (it reads)."""
+    `none` (it reads: opened from Postgres alone, and Kafka is asked once a strong read or a subscription needs it)."""
     advertised_address: str | None = None
     """`host:port` where others reach this process; NotOwnerError names it. A member of the group needs one."""
     writer_session_timeout_s: Annotated[float, Field(ge=1, le=1_800)] = 10.0
@@ -96,6 +97,8 @@ class Settings(BaseSettings):
 
     @model_validator(mode="after")
     def _ownership(self) -> Self:
+        if self.bootstrap_servers is None and not self.read_only:
+            raise ValueError("bootstrap_servers: Field required, but for a store that only reads (ownership=none)")
         if self.share == "group" and self.advertised_address is None:
             raise ValueError("ownership=group needs advertised_address, host:port where the others reach this process")
         return self
@@ -104,6 +107,11 @@ class Settings(BaseSettings):
     def share(self) -> Share:
         """Which partitions this process writes, as a value."""
         return parse_share(self.ownership, self.partitions)
+
+    @property
+    def read_only(self) -> bool:
+        """Whether this process writes nothing."""
+        return not self.share
 
     @property
     def events_topic(self) -> str:
@@ -122,7 +130,12 @@ class Settings(BaseSettings):
 
     @property
     def client(self) -> ClientSettings:
-        """librdkafka's settings, secrets opened."""
+        """librdkafka's settings, secrets opened. Raises ConfigurationError when no Kafka is named."""
+        if self.bootstrap_servers is None:
+            raise ConfigurationError(
+                "The store's settings name no Kafka, which a strong read, a subscription and the lag need: give "
+                "AION_STORE_BOOTSTRAP_SERVERS (or kafka://host:port), or read with eventual or a consistency token."
+            )
         extra = {name: value.get_secret_value() for name, value in self.kafka.items()}
         return {"bootstrap.servers": self.bootstrap_servers, **extra}
 

@@ -11,7 +11,7 @@ from aion_producers.ownership import AllPartitions, ChosenPartitions
 from aion_producers.settings import WriterSettings
 from aion_producers.watch import WriterWatch
 from aion_service.settings import Settings
-from aion_store.log.reader import TopicIdentity
+from aion_store.log.reader import ClientSettings, TopicIdentity
 from aion_store.postgres.heads import PostgresHeads
 from aion_store.postgres.log_identity import LogIdentity
 from aion_store.projected import LogName
@@ -20,6 +20,7 @@ from aion_store.projected import LogName
 @asynccontextmanager
 async def writing(
     settings: Settings,
+    client: ClientSettings,
     log: LogIdentity,
     heads: PostgresHeads,
     claim: Callable[[], None] | None,
@@ -29,7 +30,7 @@ async def writing(
     tuned = WriterSettings(session_timeout_s=settings.writer_session_timeout_s)
     ownership = _ownership(settings, log, tuned)
     async with LogWriter(
-        settings.client,
+        client,
         log.events,
         log.packages,
         settings.topic_prefix,

@@ -95,10 +95,17 @@ async def check_schema(dsn: str, *, schema: str, log: LogIdentity) -> None:
 
     For processes that may not migrate, and for replicas. Other errors as `migrate`.
     """
+    check_identity(await recorded_log(dsn, schema=schema), log, schema)
+
+
+async def recorded_log(dsn: str, *, schema: str) -> LogIdentity:
+    """The log that the tables of `schema` are made from, as they say; Kafka isn't asked.
+
+    Raises SchemaMismatchError unless they are of this version, other errors as `migrate`.
+    """
     async with _connect(dsn, schema) as connection:
         _check_version(await _version(connection, schema), schema, newest_only=True)
-        found = await _found_log(connection, schema)
-        check_identity(found.log, log, schema)
+        return (await _found_log(connection, schema)).log
 
 
 @asynccontextmanager
