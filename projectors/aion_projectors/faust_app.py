@@ -25,8 +25,8 @@ from aion_projectors.checkpoints import CheckpointRow
 from aion_projectors.fetched import Fetched, follow
 from aion_projectors.kafka_security import KafkaSecurity, kafka_security
 from aion_projectors.plan import Behind, Gap
-from aion_projectors.projection import Projection
 from aion_projectors.settings import ProjectorSettings
+from aion_projectors.sharded_projection import ShardedProjection
 from aion_projectors.transport import Fetch, ProjectorConsumer, ProjectorTransport
 from aion_store.errors import AccessDeniedError, SchemaMismatchError, UnavailableError
 from aion_store.log.reader import TopicIdentity, describe_topic, offset_bounds
@@ -72,7 +72,7 @@ class ProjectorApp(faust.App):
     BootStrategy = _Boot
 
     settings: ProjectorSettings
-    projection: Projection
+    projection: ShardedProjection
     failure: asyncio.Future[BaseException]
     _logs: Mapping[str, LogName]
     _calls: Any
@@ -81,7 +81,7 @@ class ProjectorApp(faust.App):
     _gaps: dict[TP, tuple[Gap, int]]
     _reached: dict[TP, int]
 
-    def attach(self, settings: ProjectorSettings, projection: Projection) -> None:
+    def attach(self, settings: ProjectorSettings, projection: ShardedProjection) -> None:
         """Give the app what it works on, and its agent."""
         self.settings, self.projection = settings, projection
         self.failure = asyncio.get_running_loop().create_future()
@@ -255,7 +255,7 @@ class ProjectorApp(faust.App):
         return LogPartition(self._logs[tp.topic], tp.partition)
 
 
-def build_app(settings: ProjectorSettings, projection: Projection) -> ProjectorApp:
+def build_app(settings: ProjectorSettings, projection: ShardedProjection) -> ProjectorApp:
     """The app for these settings, not started. Needs a running event loop; several may share one.
 
     Static membership isn't used: it would slow a graceful leave down to the session time-out.

@@ -21,7 +21,7 @@ from pydantic import SecretStr
 
 from aion_producers.log_writer import LogWriter
 from aion_producers.topics import ensure_topics
-from aion_projectors.settings import ENVIRONMENT_VARIABLE, ProjectorSettings
+from aion_projectors.settings import ENVIRONMENT_VARIABLE, ProjectorSettings, ShardSettings
 from aion_service.background import background
 from aion_service.embedded.stack import EmbeddedStack, embedded_stack
 from aion_service.event_store import KafkaEventStore
@@ -32,14 +32,15 @@ from aion_service.writing import writing
 from aion_store.contract import EventStore
 from aion_store.errors import ConfigurationError
 from aion_store.log.reader import ClientSettings, EndOfLog, TopicIdentity, cluster_id
-from aion_store.postgres.attribute_registry import AttributeRegistry
-from aion_store.postgres.consistency import ConsistentReads, LogView, SessionMarks
+from aion_store.postgres.attribute_registry import AttributeRegistry, ShardedRegistry
+from aion_store.postgres.consistency import ConsistentReads, LogView, ReadDatabase, SessionMarks
 from aion_store.postgres.freshness import CheckpointWatcher, SharedEndOfLog
-from aion_store.postgres.heads import PostgresHeads
+from aion_store.postgres.heads import PostgresHeads, ShardedHeads
 from aion_store.postgres.lag import LagReader
 from aion_store.postgres.log_identity import LogIdentity
 from aion_store.postgres.migrate import migrate
 from aion_store.postgres.pool import ReadPool
+from aion_store.postgres.shards import mapped
 from aion_store.postgres.stream_tables import PostgresStreamTables
 from aion_store.projected import LogName
 from aion_store.streams.subscription import LogStreams
@@ -138,6 +139,7 @@ def projector_settings(settings: Settings) -> ProjectorSettings:
         events_topic=settings.events_topic,
         packages_topic=settings.packages_topic,
         dsn=settings.write_dsn,
+        shards=tuple(ShardSettings(partitions=held, dsn=dsn) for dsn, held in settings.shards.items()),
         schema_name=settings.schema_name,
         group_id=settings.projector_group,
     )
@@ -153,7 +155,8 @@ async def prepare(settings: Settings) -> LogIdentity:
     )
     cluster = await asyncio.to_thread(cluster_id, settings.client, settings.append_timeout_s)
     log = LogIdentity(cluster, events, packages)
-    await migrate(settings.write_dsn, schema=settings.schema_name, log=log)
+    for dsn, held in mapped(settings.write_dsn, settings.shards).held(log):
+        await migrate(dsn, schema=settings.schema_name, log=log, held=held)
     return log
 
 
@@ -163,30 +166,35 @@ async def _assemble(
     client: ClientSettings = settings.client if settings.bootstrap_servers else {}
     end_of_log = EndOfLog(client, partial(admit, settings, log) if settings.read_only else None)
     exits.callback(end_of_log.close)
-    heads = PostgresHeads(settings.write_dsn, settings.schema_name)
-    heads.open()
-    exits.callback(heads.close)
-    pool = ReadPool(settings.read_dsn, settings.schema_name, pooler=settings.postgres_read_pooler)
-    await pool.open()
-    exits.push_async_callback(pool.close)
-    watcher = CheckpointWatcher(settings.read_dsn, settings.schema_name, pooler=settings.postgres_read_pooler)
-    await exits.enter_async_context(background(watcher.run(), "aion-checkpoint-watcher"))
+    schema, pooler = settings.schema_name, settings.postgres_read_pooler
+    written = mapped(settings.write_dsn, settings.shards)
+    heads = written.map(lambda dsn: PostgresHeads(dsn, schema))
+    for each in heads.databases:
+        each.open()
+        exits.callback(each.close)
+    shards = mapped(settings.read_dsn, settings.shards).map(
+        lambda dsn: ReadDatabase(ReadPool(dsn, schema, pooler=pooler), CheckpointWatcher(dsn, schema, pooler=pooler))
+    )
+    for database in shards.databases:
+        await database.pool.open()
+        exits.push_async_callback(database.pool.close)
+        await exits.enter_async_context(background(database.watcher.run(), "aion-checkpoint-watcher"))
     marks = SessionMarks()
     views: dict[LogName, LogView] = {
         "events": _view("events", log.events, end_of_log),
         "packages": _view("packages", log.packages, end_of_log),
     }
     cache = SessionCache(settings.session_cache_bytes)
-    writer = await exits.enter_async_context(writing(settings, client, log, heads, claim, cache))
-    reads = ConsistentReads(pool, watcher, views, marks)
+    writer = await exits.enter_async_context(writing(settings, client, log, ShardedHeads(heads), claim, cache))
+    reads = ConsistentReads(shards, views, marks)
     tables = PostgresStreamTables(reads, log.events.partitions, settings.read_timeout_s)
     store = KafkaEventStore(
         writer,
         reads,
         marks,
         cache,
-        LagReader(client, log.events.name, end_of_log, pool),
-        AttributeRegistry(settings.write_dsn, settings.schema_name),
+        LagReader(client, log.events.name, end_of_log, shards),
+        ShardedRegistry(written.map(lambda dsn: AttributeRegistry(dsn, schema))),
         LogStreams(client, log.events, end_of_log, tables),
         partitions=log.events.partitions,
         read_timeout_s=settings.read_timeout_s,

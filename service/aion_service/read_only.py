@@ -6,7 +6,8 @@ from aion_projectors.logs import find_log
 from aion_service.settings import Settings
 from aion_store.errors import SchemaMismatchError
 from aion_store.postgres.log_identity import LogIdentity, check_identity
-from aion_store.postgres.migrate import recorded_log
+from aion_store.postgres.migrate import check_schema, recorded_log
+from aion_store.postgres.shards import mapped
 
 
 async def recorded(settings: Settings) -> LogIdentity:
@@ -15,7 +16,7 @@ async def recorded(settings: Settings) -> LogIdentity:
     Raises SchemaMismatchError when they aren't there, are of another version, or aren't those of the topics that the
     settings name; UnavailableError when Postgres doesn't answer.
     """
-    log = await recorded_log(settings.read_dsn, schema=settings.schema_name)
+    log = (await recorded_log(settings.read_dsn, schema=settings.schema_name)).log
     subject = f"The tables in schema {settings.schema_name}"
     if log.events.name != settings.events_topic:
         raise SchemaMismatchError(
@@ -29,6 +30,8 @@ async def recorded(settings: Settings) -> LogIdentity:
             f"tables made from {log.events.partitions} partitions",
             subject,
         )
+    for dsn, held in mapped(settings.read_dsn, settings.shards).held(log):
+        await check_schema(dsn, schema=settings.schema_name, log=log, held=held)
     return log
 
 

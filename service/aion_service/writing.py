@@ -12,9 +12,8 @@ from aion_producers.settings import WriterSettings
 from aion_producers.watch import WriterWatch
 from aion_service.settings import Settings
 from aion_store.log.reader import ClientSettings, TopicIdentity
-from aion_store.postgres.heads import PostgresHeads
 from aion_store.postgres.log_identity import LogIdentity
-from aion_store.projected import LogName
+from aion_store.projected import LogName, ProjectedHeads
 
 
 @asynccontextmanager
@@ -22,7 +21,7 @@ async def writing(
     settings: Settings,
     client: ClientSettings,
     log: LogIdentity,
-    heads: PostgresHeads,
+    heads: ProjectedHeads,
     claim: Callable[[], None] | None,
     watch: WriterWatch,
 ) -> AsyncGenerator[LogWriter]:

@@ -8,7 +8,7 @@ statement of a migration names {control} or {generation}, and no comment ends in
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Collection, Mapping
 from contextlib import asynccontextmanager
 from functools import cache
 from typing import Any, Final, NamedTuple
@@ -20,8 +20,11 @@ from aion_store.errors import ConfigurationError, SchemaMismatchError
 from aion_store.log.chain import chain_start
 from aion_store.log.reader import TopicIdentity
 from aion_store.postgres.errors import postgres_errors
+from aion_store.postgres.generation import LogPartition, checkpoints_from
 from aion_store.postgres.log_identity import LogIdentity, check_identity
+from aion_store.postgres.shards import check_held, places_of
 from aion_store.postgres.sql_files import SqlFile, read_sql_files
+from aion_store.postgres.statements import query
 
 _SCHEMA_NAME: Final = re.compile(r"[a-z_][a-z0-9_]{0,39}", re.ASCII)
 _MIGRATION_NAME: Final = re.compile(r"(\d{4})_[a-z0-9_]+")
@@ -63,12 +66,14 @@ def _statements() -> Mapping[str, SqlFile]:
     return read_sql_files("aion_store.postgres", "migration")
 
 
-async def migrate(dsn: str, *, schema: str, log: LogIdentity) -> None:
+async def migrate(dsn: str, *, schema: str, log: LogIdentity, held: Collection[LogPartition] | None = None) -> None:
     """Bring the tables of `schema` to this version; make them, before the first record of `log`, where there are none.
 
-    Changes nothing and raises SchemaMismatchError when they are of a newer version or made from another log,
+    They are the tables of the partitions `held` (None: of all). Changes nothing and raises SchemaMismatchError when
+    they are of a newer version, made from another log or of other partitions,
     ConfigurationError for a bad schema name or DSN or a right that is missing, UnavailableError when Postgres is away.
     """
+    expected = places_of(log) if held is None else held
     async with _connect(dsn, schema) as connection:
         await connection.execute(f"set lock_timeout = {_LOCK_MS}".encode())
         await connection.execute(_statements()["lock"].bind(), {"schema": schema})
@@ -77,10 +82,11 @@ async def migrate(dsn: str, *, schema: str, log: LogIdentity) -> None:
             _check_version(version, schema, newest_only=False)
             found = await _found_log(connection, schema)
             check_identity(found.log, log, schema)
+            check_held(await _held(connection, found.live_schema), expected, schema)
         for migration in migrations()[version:]:
             async with connection.transaction():
                 if migration.version == 1:
-                    await _create(connection, schema, log, migration)
+                    await _create(connection, schema, log, migration, expected)
                 else:
                     found = await _found_log(connection, schema)
                     await connection.execute(migration.file.bind(control=schema, generation=found.live_schema))
@@ -90,22 +96,39 @@ async def migrate(dsn: str, *, schema: str, log: LogIdentity) -> None:
                 )
 
 
-async def check_schema(dsn: str, *, schema: str, log: LogIdentity) -> None:
-    """Raises SchemaMismatchError unless the tables of `schema` are of this version and made from `log`.
+async def check_schema(
+    dsn: str, *, schema: str, log: LogIdentity, held: Collection[LogPartition] | None = None
+) -> None:
+    """Raises SchemaMismatchError unless the tables of `schema` are of this version, of these partitions, from `log`.
 
-    For processes that may not migrate, and for replicas. Other errors as `migrate`.
+    For processes that may not migrate, and for replicas. Other errors and `held` as `migrate`.
     """
-    check_identity(await recorded_log(dsn, schema=schema), log, schema)
+    found = await recorded_log(dsn, schema=schema)
+    check_identity(found.log, log, schema)
+    check_held(found.held, places_of(log) if held is None else held, schema)
 
 
-async def recorded_log(dsn: str, *, schema: str) -> LogIdentity:
-    """The log that the tables of `schema` are made from, as they say; Kafka isn't asked.
+class RecordedLog(NamedTuple):
+    """The log that tables are made from, as they say, and the partitions that they hold of it."""
+
+    log: LogIdentity
+    held: Collection[LogPartition]
+
+
+async def recorded_log(dsn: str, *, schema: str) -> RecordedLog:
+    """What the tables of `schema` are made from; Kafka isn't asked.
 
     Raises SchemaMismatchError unless they are of this version, other errors as `migrate`.
     """
     async with _connect(dsn, schema) as connection:
         _check_version(await _version(connection, schema), schema, newest_only=True)
-        return (await _found_log(connection, schema)).log
+        found = await _found_log(connection, schema)
+        return RecordedLog(found.log, await _held(connection, found.live_schema))
+
+
+async def _held(connection: AsyncConnection[Any], generation: str) -> Collection[LogPartition]:
+    cursor = await connection.execute(query("select_checkpoints", generation))
+    return checkpoints_from(await cursor.fetchall()).keys()
 
 
 @asynccontextmanager
@@ -171,7 +194,13 @@ def _check_version(version: int, schema: str, *, newest_only: bool) -> None:
         raise SchemaMismatchError(f"version {newest} (open a store that may migrate them, once)", found, subject)
 
 
-async def _create(connection: AsyncConnection[Any], schema: str, log: LogIdentity, migration: Migration) -> None:
+async def _create(
+    connection: AsyncConnection[Any],
+    schema: str,
+    log: LogIdentity,
+    migration: Migration,
+    held: Collection[LogPartition],
+) -> None:
     generation = f"{schema}_g1"
     statements = _statements()
     await connection.execute(statements["create_control"].bind(control=schema))
@@ -181,7 +210,7 @@ async def _create(connection: AsyncConnection[Any], schema: str, log: LogIdentit
         statements["insert_generation"].bind(control=schema),
         generation_row(generation, log),
     )
-    await fill_generation(connection, generation, log)
+    await fill_generation(connection, generation, log, held)
 
 
 def generation_row(live_schema: str, log: LogIdentity) -> dict[str, Any]:
@@ -197,18 +226,20 @@ def generation_row(live_schema: str, log: LogIdentity) -> dict[str, Any]:
     }
 
 
-async def fill_generation(connection: AsyncConnection[Any], generation: str, log: LogIdentity) -> None:
-    """Give a new generation its events partitions, and checkpoints before the first record of every partition."""
+async def fill_generation(
+    connection: AsyncConnection[Any], generation: str, log: LogIdentity, held: Collection[LogPartition]
+) -> None:
+    """Give a new generation the events partitions it holds, and checkpoints before the first record of each."""
     statements = _statements()
-    for partition in range(log.events.partitions):
-        table = f"events_p{partition}"
-        await connection.execute(
-            statements["create_partition"].bind(generation=generation, table=table, number=partition)
-        )
     checkpoint = statements["insert_checkpoint"].bind(generation=generation)
-    for name, topic in (("events", log.events), ("packages", log.packages)):
-        for partition in range(topic.partitions):
-            chain = chain_start(topic.topic_id, partition)
+    for name, partition in sorted(held):
+        if name == "events":
+            table = f"events_p{partition}"
             await connection.execute(
-                checkpoint, {"log": name, "partition": partition, "topic_id": topic.topic_id, "chain": chain}
+                statements["create_partition"].bind(generation=generation, table=table, number=partition)
             )
+        topic_id = (log.events if name == "events" else log.packages).topic_id
+        chain = chain_start(topic_id, partition)
+        await connection.execute(
+            checkpoint, {"log": name, "partition": partition, "topic_id": topic_id, "chain": chain}
+        )
