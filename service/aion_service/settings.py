@@ -210,7 +210,8 @@ class Settings(BaseSettings):
         except ValidationError as error:
             raise ConfigurationError(_what_is_wrong(error)) from None  # the cause shows what was given
         except SettingsError as error:
-            raise ConfigurationError(f"{error}: AION_STORE_KAFKA is one JSON object of texts.") from None
+            objects = " and ".join(f"{ENV_PREFIX}{name.upper()}" for name in _JSON)
+            raise ConfigurationError(f"{error}: {objects} are a JSON object of texts each.") from None
 
     @classmethod
     def from_url(cls, url: str) -> Self:

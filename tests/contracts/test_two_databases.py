@@ -6,9 +6,7 @@ The others ask one partition, whose database `tests/integration/test_shards.py` 
 from __future__ import annotations
 
 import asyncio
-import secrets
 
-import psycopg
 import pytest
 
 from aion_store.conformance import (
@@ -17,7 +15,6 @@ from aion_store.conformance import (
     freshness,
     history_parts,
     listing,
-    packages,
     parents,
     summaries,
     time_travel,
@@ -27,22 +24,17 @@ from aion_store.conformance import (
 )
 from aion_store.conformance.scenario import collect
 from tests.contracts.test_kafka import run_all
-from tests.servers import Servers, with_database
+from tests.servers import Servers, fresh_database
 
 TOPICS = (listing, summaries, parents, descriptions, visibility, timers, timer_paging, time_travel)
-SPREAD = collect((*TOPICS, freshness, history_parts, packages))
+SPREAD = collect((*TOPICS, freshness, history_parts))
 
 
 @pytest.fixture(scope="module")
 def outcomes(servers: Servers) -> dict[int, BaseException | None]:
     """What became of each scenario."""
-    name = f"shard_{secrets.token_hex(6)}"
-    with psycopg.connect(servers.postgres_dsn, autocommit=True) as connection:
-        connection.execute(f"create database {name} template template0".encode())
-        try:
-            return asyncio.run(run_all(servers, SPREAD, with_database(servers.postgres_dsn, name)))
-        finally:
-            connection.execute(f"drop database {name} with (force)".encode())
+    with fresh_database(servers) as shard:
+        return asyncio.run(run_all(servers, SPREAD, shard))
 
 
 @pytest.mark.parametrize("scenario", SPREAD, ids=str)

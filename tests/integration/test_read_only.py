@@ -27,6 +27,16 @@ SOON_S = 0.5
 EVENTUAL = Consistency.EVENTUAL
 
 
+def writer_of(servers: Servers, dsn: str, topic_prefix: str) -> Settings:
+    """The settings of the store that makes topics and tables."""
+    return Settings(
+        bootstrap_servers=servers.bootstrap_servers,
+        postgres_dsn=SecretStr(dsn),
+        topic_prefix=topic_prefix,
+        partitions=3,
+    )
+
+
 def reader_of(settings: Settings, **changes: Any) -> Settings:
     """A reader's settings on the same tables; its partitions aren't told."""
     same = {"postgres_dsn": settings.postgres_dsn, "topic_prefix": settings.topic_prefix, "ownership": "none"}
@@ -56,12 +66,7 @@ async def strong_answers(store: EventStore) -> list[type[BaseException]]:
 
 
 def test_postgres_alone_answers_all_but_strong_reads(servers: Servers, database: str, topic_prefix: str) -> None:
-    settings = Settings(
-        bootstrap_servers=servers.bootstrap_servers,
-        postgres_dsn=SecretStr(database),
-        topic_prefix=topic_prefix,
-        partitions=3,
-    )
+    settings = writer_of(servers, database, topic_prefix)
 
     async def answers(store: EventStore, token: Any) -> None:
         """Every level that needs no log."""
@@ -99,12 +104,7 @@ def test_postgres_alone_answers_all_but_strong_reads(servers: Servers, database:
 
 
 def test_what_the_tables_contradict_is_refused(servers: Servers, database: str, topic_prefix: str) -> None:
-    settings = Settings(
-        bootstrap_servers=servers.bootstrap_servers,
-        postgres_dsn=SecretStr(database),
-        topic_prefix=topic_prefix,
-        partitions=2,
-    )
+    settings = writer_of(servers, database, topic_prefix)
 
     async def refused(expected: str, **changes: Any) -> None:
         with pytest.raises(SchemaMismatchError, match=expected):
@@ -115,7 +115,7 @@ def test_what_the_tables_contradict_is_refused(servers: Servers, database: str, 
         await refused("a store that may migrate them")
         async with kafka_store(settings):
             pass
-        await refused("partitions", partitions=3)
+        await refused("partitions", partitions=2)
         await refused("topic prefix", topic_prefix=f"{topic_prefix}-other")
         async with kafka_store(reader_of(settings, bootstrap_servers=servers.bootstrap_servers)) as reader:
             await asyncio.to_thread(recreate_topics, settings)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import secrets
 from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from typing import Any
@@ -22,8 +21,9 @@ from aion_store import ConfigurationError, Consistency, SchemaMismatchError, Sta
 from aion_store.conformance.checks import record
 from aion_store.conformance.events import HistoryBuilder, workflow
 from aion_store.contract import EventStore
+from aion_store.visibility.fields import AttributeType
 from tests.projected_log import projecting
-from tests.servers import Servers, with_database
+from tests.servers import Servers, fresh_database
 
 PARTITIONS = 4
 SHARD = "2-3"
@@ -36,13 +36,8 @@ EVENTUAL = Consistency.EVENTUAL
 @pytest.fixture
 def other_database(servers: Servers) -> Generator[str]:
     """The DSN of a second fresh database."""
-    name = f"test_{secrets.token_hex(6)}"
-    with psycopg.connect(servers.postgres_dsn, autocommit=True) as connection:
-        connection.execute(f"create database {name} template template0".encode())
-        try:
-            yield with_database(servers.postgres_dsn, name)
-        finally:
-            connection.execute(f"drop database {name} with (force)".encode())
+    with fresh_database(servers) as dsn:
+        yield dsn
 
 
 @pytest.fixture
@@ -62,8 +57,8 @@ def changed(settings: Settings, **changes: Any) -> Settings:
     return Settings(**{name: value for name, value in same.items() if value is not None})
 
 
-def partitions_in(dsn: SecretStr, query: str) -> set[int]:
-    """The partitions that the rows of a query name."""
+def found_in(dsn: SecretStr, query: str) -> set[Any]:
+    """What the first column of a query on the live tables shows."""
     with psycopg.connect(dsn.get_secret_value(), options="-c search_path=aion_g1") as connection:
         return {row[0] for row in connection.execute(query.encode()).fetchall()}
 
@@ -121,16 +116,18 @@ def test_each_database_holds_its_partitions_and_answers_are_made_of_both(setting
             # A token of the one database is waited for by a read of the other.
             assert len(await store.read_history(HERE, consistency=token)) == 3
             assert len(await store.read_history(THERE, consistency=EVENTUAL)) == 4
+            await store.register_search_attribute("priority", AttributeType.INT)
             assert set(await store.lag()) == set(range(PARTITIONS))
             async with kafka_store(changed(settings, bootstrap_servers=None, ownership="none")) as reader:
                 assert await reader.list_workflow_ids(consistency=EVENTUAL) == everyone
 
     asyncio.run(main())
-    for query in ("select distinct partition from events", "select partition from checkpoints where log = 'events'"):
-        assert partitions_in(default, query) == {0, 1}
-        assert partitions_in(other, query) == {2, 3}
-    assert partitions_in(default, "select partition from checkpoints where log = 'packages'") == {0}
-    assert partitions_in(other, "select partition from checkpoints where log = 'packages'") == set()
+    for dsn, held in ((default, {0, 1}), (other, {2, 3})):
+        assert found_in(dsn, "select distinct partition from events") == held
+        assert found_in(dsn, "select partition from checkpoints where log = 'events'") == held
+        assert len(found_in(dsn, "select indexname from pg_indexes where indexname ~ '^workflows_attribute'")) == 1
+    assert found_in(default, "select partition from checkpoints where log = 'packages'") == {0}
+    assert found_in(other, "select partition from checkpoints where log = 'packages'") == set()
 
 
 def test_an_operator_sees_and_mends_both_databases(settings: Settings) -> None:

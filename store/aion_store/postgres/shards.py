@@ -23,7 +23,7 @@ class Shards(Generic[T]):
     the first one.
     """
 
-    databases: tuple[T, ...]
+    databases: tuple[T, ...] = field(repr=False)
     numbers: Mapping[int, int] = field(default_factory=dict[int, int])
 
     @property
