@@ -185,9 +185,11 @@ def test_a_database_that_is_away_holds_up_no_read_of_the_other(settings: Setting
             await write(store)
             await store.list_workflow_ids()
         async with kafka_store(settings) as store:  # nothing projects: strong reads of what is new are stale
-            await record(store, HistoryBuilder(THERE, head=3).signal())
+            token = await record(store, HistoryBuilder(THERE, head=3).signal())
             with pytest.raises(StaleProjectionError):
                 await store.head(THERE, timeout_s=SOON_S)
+            with pytest.raises(StaleProjectionError):
+                await store.head(HERE, consistency=token, timeout_s=SOON_S)
             assert await store.head(HERE) == 3
             with pytest.raises(StaleProjectionError):
                 await store.count(timeout_s=SOON_S)
