@@ -57,10 +57,17 @@ def database_template() -> str:
 
 @pytest.fixture
 def database(servers: Servers, database_template: str) -> Generator[str]:
-    """The DSN of a fresh database, dropped afterwards with whatever is still connected to it."""
+    """The DSN of a fresh database."""
+    with fresh_database(servers, database_template) as dsn:
+        yield dsn
+
+
+@contextlib.contextmanager
+def fresh_database(servers: Servers, template: str = "template0") -> Generator[str]:
+    """The DSN of another database, dropped afterwards with whatever is still connected to it."""
     name = f"test_{secrets.token_hex(6)}"
     with psycopg.connect(servers.postgres_dsn, autocommit=True) as connection:
-        connection.execute(f"CREATE DATABASE {name} TEMPLATE {database_template}".encode())
+        connection.execute(f"CREATE DATABASE {name} TEMPLATE {template}".encode())
         try:
             yield with_database(servers.postgres_dsn, name)
         finally:

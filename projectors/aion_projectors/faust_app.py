@@ -25,8 +25,8 @@ from aion_projectors.checkpoints import CheckpointRow
 from aion_projectors.fetched import Fetched, follow
 from aion_projectors.kafka_security import KafkaSecurity, kafka_security
 from aion_projectors.plan import Behind, Gap
-from aion_projectors.projection import Projection
 from aion_projectors.settings import ProjectorSettings
+from aion_projectors.sharded_projection import ShardedProjection
 from aion_projectors.transport import Fetch, ProjectorConsumer, ProjectorTransport
 from aion_store.errors import AccessDeniedError, SchemaMismatchError, UnavailableError
 from aion_store.log.format import BUILD_FORMATS, RecordFormats
@@ -73,7 +73,7 @@ class ProjectorApp(faust.App):
     BootStrategy = _Boot
 
     settings: ProjectorSettings
-    projection: Projection
+    projection: ShardedProjection
     formats: RecordFormats
     failure: asyncio.Future[BaseException]
     _logs: Mapping[str, LogName]
@@ -83,7 +83,7 @@ class ProjectorApp(faust.App):
     _gaps: dict[TP, tuple[Gap, int]]
     _reached: dict[TP, int]
 
-    def attach(self, settings: ProjectorSettings, projection: Projection, formats: RecordFormats) -> None:
+    def attach(self, settings: ProjectorSettings, projection: ShardedProjection, formats: RecordFormats) -> None:
         """Give the app what it works on, and its agent."""
         self.settings, self.projection, self.formats = settings, projection, formats
         self.failure = asyncio.get_running_loop().create_future()
@@ -258,7 +258,7 @@ class ProjectorApp(faust.App):
 
 
 def build_app(
-    settings: ProjectorSettings, projection: Projection, formats: RecordFormats = BUILD_FORMATS
+    settings: ProjectorSettings, projection: ShardedProjection, formats: RecordFormats = BUILD_FORMATS
 ) -> ProjectorApp:
     """The app for these settings, not started. Needs a running event loop; several may share one.
 

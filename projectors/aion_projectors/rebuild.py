@@ -30,6 +30,7 @@ from aion_store.postgres.generation import LogPartition
 from aion_store.postgres.generations import (
     Generations,
     Held,
+    checkpoints_of,
     claim_rebuild,
     create_generation,
     drop_generation,
@@ -40,6 +41,7 @@ from aion_store.postgres.generations import (
 )
 from aion_store.postgres.log_identity import LogIdentity, check_identity
 from aion_store.postgres.migrate import migrations
+from aion_store.postgres.shards import check_held, places_of
 
 APPLICATION_NAME: Final = "aion-store rebuild"
 SWAP_S: Final = 0.8
@@ -128,6 +130,7 @@ class Rebuild:
         found = await find_generations(connection, self.schema)
         if not self.accept_log:
             check_identity(found.log, self.log, self.schema)
+        check_held(await checkpoints_of(connection, found.live), places_of(found.log), self.schema)
         if found.building is None:
             if resume:
                 raise ConfigurationError("No rebuild was begun: run it without --resume.")

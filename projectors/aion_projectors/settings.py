@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from aion_store.errors import ConfigurationError
 from aion_store.log.codec import first_fault
+from aion_store.postgres.shards import Shards, mapped
 
 ENVIRONMENT_VARIABLE: Final = "AION_STORE_PROJECTOR"
 """Where `python -m aion_projectors.worker` finds its settings, as the JSON of ProjectorSettings."""
@@ -16,10 +17,20 @@ ENVIRONMENT_VARIABLE: Final = "AION_STORE_PROJECTOR"
 BOOTSTRAP_SERVERS: Final = "bootstrap.servers"
 
 
+class ShardSettings(BaseModel):
+    """A database and the events partitions that it holds."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    partitions: frozenset[int]
+    dsn: str = Field(repr=False)
+
+
 class ProjectorSettings(BaseModel):
     """One log, one set of tables, one group of workers that share the partitions.
 
     `kafka` are librdkafka's own settings, of which `bootstrap.servers` (host:port, comma-separated) must be there.
+    `dsn` is the database of the packages and of all partitions that `shards` names no other for.
     `schema_name` is the control schema; its tables must have been made (`aion_store.postgres.migrate`).
     Workers with the same `group_id` share the partitions. What may hold a secret is kept out of `repr`.
     """
@@ -32,6 +43,12 @@ class ProjectorSettings(BaseModel):
     dsn: str = Field(repr=False)
     schema_name: str
     group_id: str
+    shards: tuple[ShardSettings, ...] = ()
+
+    @property
+    def dsns(self) -> Shards[str]:
+        """The databases' DSNs, by partition."""
+        return mapped(self.dsn, {shard.dsn: shard.partitions for shard in self.shards})
 
     @property
     def bootstrap_servers(self) -> list[str]:

@@ -21,10 +21,12 @@ from aion_projectors.faust_app import build_app, run_app
 from aion_projectors.logs import describe_log
 from aion_projectors.projection import Projection
 from aion_projectors.settings import ENVIRONMENT_VARIABLE, ProjectorSettings
+from aion_projectors.sharded_projection import ShardedProjection
 from aion_store.errors import ConfigurationError, StoreError
 from aion_store.log.format import BUILD_FORMATS, RecordFormats
 from aion_store.postgres.announcing import announced
 from aion_store.postgres.errors import one_line
+from aion_store.postgres.log_identity import LogIdentity
 from aion_store.postgres.migrate import check_schema
 from aion_store.projected import LogName
 
@@ -48,12 +50,11 @@ async def run_worker(settings: ProjectorSettings, stop: asyncio.Event, formats: 
     while not stop.is_set():
         try:
             log = await describe_log(settings)
-            await check_schema(settings.dsn, schema=settings.schema_name, log=log, formats=formats)
-            topic_ids: dict[LogName, str] = {"events": log.events.topic_id, "packages": log.packages.topic_id}
-            projection = Projection(settings.dsn, settings.schema_name, topic_ids)
+            for dsn, held in settings.dsns.held(log):
+                await check_schema(dsn, schema=settings.schema_name, log=log, held=held, formats=formats)
             pause_s = _PAUSE_S
             async with announced(settings.dsn, settings.schema_name, "projector", formats):
-                await run_app(build_app(settings, projection, formats), stop)
+                await run_app(build_app(settings, _projection(settings, log), formats), stop)
         except StoreError as error:
             if not error.retryable:
                 raise
@@ -64,6 +65,11 @@ async def run_worker(settings: ProjectorSettings, stop: asyncio.Event, formats: 
             _log.exception("the projector failed and begins anew")
         await _wait(stop, pause_s)
         pause_s = min(2 * pause_s, _LONGEST_PAUSE_S)
+
+
+def _projection(settings: ProjectorSettings, log: LogIdentity) -> ShardedProjection:
+    topic_ids: dict[LogName, str] = {"events": log.events.topic_id, "packages": log.packages.topic_id}
+    return ShardedProjection(settings.dsns.map(lambda dsn: Projection(dsn, settings.schema_name, topic_ids)), topic_ids)
 
 
 async def _wait(stop: asyncio.Event, seconds: float) -> None:

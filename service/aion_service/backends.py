@@ -2,7 +2,7 @@
 
 Order of opening: topics, tables, (embedded: the projector process), the announcement, the end-of-log client, heads for
 the writers, the read pool with its watcher, the writers. Leaving drains the writers first, so that every caller has its
-answer.
+answer. A store that only reads makes no topics and tables, and doesn't ask Kafka while it opens.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import os
 import sys
 from collections.abc import AsyncGenerator, Callable
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -21,26 +22,28 @@ from pydantic import SecretStr
 from aion_producers.log_writer import LogWriter
 from aion_producers.settings import WriterSettings
 from aion_producers.topics import ensure_topics
-from aion_projectors.settings import ENVIRONMENT_VARIABLE, ProjectorSettings
+from aion_projectors.settings import ENVIRONMENT_VARIABLE, ProjectorSettings, ShardSettings
 from aion_service.background import background
 from aion_service.embedded.stack import EmbeddedStack, embedded_stack
 from aion_service.event_store import KafkaEventStore
+from aion_service.read_only import admit, recorded
 from aion_service.session_cache import SessionCache
 from aion_service.settings import Settings
 from aion_service.writing import writing
 from aion_store.contract import EventStore
 from aion_store.errors import ConfigurationError
 from aion_store.log.format import BUILD_FORMATS, RecordFormats
-from aion_store.log.reader import EndOfLog, TopicIdentity, cluster_id
+from aion_store.log.reader import ClientSettings, EndOfLog, TopicIdentity, cluster_id
 from aion_store.postgres.announcing import announced
-from aion_store.postgres.attribute_registry import AttributeRegistry
-from aion_store.postgres.consistency import ConsistentReads, LogView, SessionMarks
+from aion_store.postgres.attribute_registry import AttributeRegistry, ShardedRegistry
+from aion_store.postgres.consistency import ConsistentReads, LogView, ReadDatabase, SessionMarks
 from aion_store.postgres.freshness import CheckpointWatcher, SharedEndOfLog
-from aion_store.postgres.heads import PostgresHeads
+from aion_store.postgres.heads import PostgresHeads, ShardedHeads
 from aion_store.postgres.lag import LagReader
 from aion_store.postgres.log_identity import LogIdentity
 from aion_store.postgres.migrate import migrate
 from aion_store.postgres.pool import ReadPool
+from aion_store.postgres.shards import mapped
 from aion_store.postgres.stream_tables import PostgresStreamTables
 from aion_store.projected import LogName
 from aion_store.streams.subscription import LogStreams
@@ -48,6 +51,7 @@ from aion_store.streams.subscription import LogStreams
 DEFAULT_TARGET: Final = "embedded:./.aion"
 EMBEDDED_PARTITIONS: Final = 4
 ENVIRONMENT: Final = "AION_STORE_BOOTSTRAP_SERVERS"
+OWNERSHIP: Final = "AION_STORE_OWNERSHIP"
 PROJECTOR: Final = "projector"
 RESTART_S: Final = 1.0
 
@@ -61,7 +65,7 @@ def open_kafka(target: str | Settings) -> AbstractAsyncContextManager[EventStore
 
 def open_embedded(target: str) -> AbstractAsyncContextManager[EventStore]:
     """The backend of `embedded:DIRECTORY`; the default directory gives way to servers named in the environment."""
-    if target == DEFAULT_TARGET and os.environ.get(ENVIRONMENT):
+    if target == DEFAULT_TARGET and (os.environ.get(ENVIRONMENT) or os.environ.get(OWNERSHIP) == "none"):
         return kafka_store(Settings.load())
     directory = target.removeprefix("embedded:")
     if not directory:
@@ -82,7 +86,7 @@ async def kafka_store(
     A sole writer settles at once what a dead one before it left open; others wait for their first write. `formats` are
     the record formats that the build reads; what is finalized when the store opens is written until it closes.
     """
-    log = await prepare(settings, formats)
+    log = await (recorded(settings) if settings.read_only else prepare(settings, formats))
     role = "writer" if settings.share else "reader"
     async with AsyncExitStack() as exits:
         written = await exits.enter_async_context(announced(settings.write_dsn, settings.schema_name, role, formats))
@@ -148,6 +152,7 @@ def projector_settings(settings: Settings) -> ProjectorSettings:
         events_topic=settings.events_topic,
         packages_topic=settings.packages_topic,
         dsn=settings.write_dsn,
+        shards=tuple(ShardSettings(partitions=held, dsn=dsn) for dsn, held in settings.shards.items()),
         schema_name=settings.schema_name,
         group_id=settings.projector_group,
     )
@@ -163,7 +168,8 @@ async def prepare(settings: Settings, formats: RecordFormats = BUILD_FORMATS) ->
     )
     cluster = await asyncio.to_thread(cluster_id, settings.client, settings.append_timeout_s)
     log = LogIdentity(cluster, events, packages)
-    await migrate(settings.write_dsn, schema=settings.schema_name, log=log, formats=formats)
+    for dsn, held in mapped(settings.write_dsn, settings.shards).held(log):
+        await migrate(dsn, schema=settings.schema_name, log=log, held=held, formats=formats)
     return log
 
 
@@ -174,33 +180,39 @@ async def _assemble(
     exits: AsyncExitStack,
     tuned: WriterSettings,
 ) -> tuple[KafkaEventStore, LogWriter]:
-    end_of_log = EndOfLog(settings.client)
+    client: ClientSettings = settings.client if settings.bootstrap_servers else {}
+    end_of_log = EndOfLog(client, partial(admit, settings, log) if settings.read_only else None)
     exits.callback(end_of_log.close)
-    heads = PostgresHeads(settings.write_dsn, settings.schema_name)
-    heads.open()
-    exits.callback(heads.close)
-    pool = ReadPool(settings.read_dsn, settings.schema_name, pooler=settings.postgres_read_pooler)
-    await pool.open()
-    exits.push_async_callback(pool.close)
-    watcher = CheckpointWatcher(settings.read_dsn, settings.schema_name, pooler=settings.postgres_read_pooler)
-    await exits.enter_async_context(background(watcher.run(), "aion-checkpoint-watcher"))
+    schema, pooler = settings.schema_name, settings.postgres_read_pooler
+    written = mapped(settings.write_dsn, settings.shards)
+    heads = written.map(lambda dsn: PostgresHeads(dsn, schema))
+    for each in heads.databases:
+        each.open()
+        exits.callback(each.close)
+    shards = mapped(settings.read_dsn, settings.shards).map(
+        lambda dsn: ReadDatabase(ReadPool(dsn, schema, pooler=pooler), CheckpointWatcher(dsn, schema, pooler=pooler))
+    )
+    for database in shards.databases:
+        await database.pool.open()
+        exits.push_async_callback(database.pool.close)
+        await exits.enter_async_context(background(database.watcher.run(), "aion-checkpoint-watcher"))
     marks = SessionMarks()
     views: dict[LogName, LogView] = {
         "events": _view("events", log.events, end_of_log),
         "packages": _view("packages", log.packages, end_of_log),
     }
     cache = SessionCache(settings.session_cache_bytes)
-    writer = await exits.enter_async_context(writing(settings, log, heads, claim, cache, tuned))
-    reads = ConsistentReads(pool, watcher, views, marks)
+    writer = await exits.enter_async_context(writing(settings, client, log, ShardedHeads(heads), claim, cache, tuned))
+    reads = ConsistentReads(shards, views, marks)
     tables = PostgresStreamTables(reads, log.events.partitions, settings.read_timeout_s)
     store = KafkaEventStore(
         writer,
         reads,
         marks,
         cache,
-        LagReader(settings.client, log.events.name, end_of_log, pool),
-        AttributeRegistry(settings.write_dsn, settings.schema_name),
-        LogStreams(settings.client, log.events, end_of_log, tables, tuned.formats),
+        LagReader(client, log.events.name, end_of_log, shards),
+        ShardedRegistry(written.map(lambda dsn: AttributeRegistry(dsn, schema))),
+        LogStreams(client, log.events, end_of_log, tables, tuned.formats),
         partitions=log.events.partitions,
         read_timeout_s=settings.read_timeout_s,
         append_timeout_s=settings.append_timeout_s,

@@ -64,7 +64,8 @@ def examine(settings: ProjectorSettings, topic_prefix: str) -> Iterator[Finding]
 
 def _tables(settings: ProjectorSettings, log: LogIdentity) -> Iterator[Finding]:
     try:
-        asyncio.run(check_schema(settings.dsn, schema=settings.schema_name, log=log))
+        for dsn, held in settings.dsns.held(log):
+            asyncio.run(check_schema(dsn, schema=settings.schema_name, log=log, held=held))
         observation = observe(settings)
     except StoreError as error:
         yield Finding(Health.BAD, "Postgres", str(error))

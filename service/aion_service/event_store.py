@@ -33,7 +33,7 @@ from aion_store.model.events import Event
 from aion_store.model.ids import TimerId, WorkflowId
 from aion_store.model.ownership import OwnershipChange
 from aion_store.model.packages import PackageRecord
-from aion_store.postgres.attribute_registry import AttributeRegistry
+from aion_store.postgres.attribute_registry import ShardedRegistry
 from aion_store.postgres.consistency import ConsistentReads, SessionMarks
 from aion_store.postgres.lag import LagReader
 from aion_store.projected import LogName
@@ -57,7 +57,7 @@ class KafkaEventStore(SessionReads):
         marks: SessionMarks,
         cache: SessionCache,
         lag: LagReader,
-        registry: AttributeRegistry,
+        registry: ShardedRegistry,
         streams: LogStreams,
         *,
         partitions: int,

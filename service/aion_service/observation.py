@@ -10,7 +10,7 @@ from aion_store.errors import SchemaMismatchError, UnavailableError
 from aion_store.log.reader import OffsetBounds, offset_bounds
 from aion_store.postgres.generation import Checkpoint, LogPartition
 from aion_store.postgres.lag import records_behind, seconds_behind
-from aion_store.postgres.progress import Progress, read_progress
+from aion_store.postgres.progress import Progress, read_progress, together
 from aion_store.projected import LogName
 
 STALLED_S: Final = 30.0
@@ -53,7 +53,7 @@ class Observation(NamedTuple):
 def observe(settings: ProjectorSettings) -> Observation:
     """Measure. Raises UnavailableError when Kafka or Postgres doesn't answer."""
     topics: Mapping[LogName, str] = {"events": settings.events_topic, "packages": settings.packages_topic}
-    progress = read_progress(settings.dsn, settings.schema_name)
+    progress = together([read_progress(dsn, settings.schema_name) for dsn in settings.dsns.databases])
     states = [
         _state(settings, topics[place.log], place, checkpoint, progress.unmoved_s[place])
         for place, checkpoint in progress.checkpoints.items()

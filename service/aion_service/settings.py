@@ -1,7 +1,7 @@
 """Settings of a store on Kafka and Postgres: from code, from the environment (`AION_STORE_…`), or from a URL.
 
 Secrets (the Postgres password, Kafka credentials) are kept out of `repr` and of every error. `AION_STORE_<NAME>_FILE`
-names a file that holds one: POSTGRES_DSN, POSTGRES_READ_DSN, or KAFKA (as JSON).
+names a file that holds one: POSTGRES_DSN, POSTGRES_READ_DSN, POSTGRES_SHARDS or KAFKA (both as JSON).
 """
 
 from __future__ import annotations
@@ -23,7 +23,8 @@ from aion_store.errors import ConfigurationError
 from aion_store.log.reader import ClientSettings
 
 ENV_PREFIX: Final = "AION_STORE_"
-FROM_FILES: Final = ("postgres_dsn", "postgres_read_dsn", "kafka")
+FROM_FILES: Final = ("postgres_dsn", "postgres_read_dsn", "postgres_shards", "kafka")
+_JSON: Final = ("postgres_shards", "kafka")
 """The settings that hold secrets."""
 
 _NAME: Final = re.compile(r"[a-z][a-z0-9_]{0,39}")
@@ -39,13 +40,17 @@ class Settings(BaseSettings):
 
     scheme: ClassVar[str] = "kafka"
 
-    bootstrap_servers: str = Field(min_length=1)
-    """Kafka's addresses, `host:port`, comma-separated."""
+    bootstrap_servers: str | None = Field(default=None, min_length=1)
+    """Kafka's addresses, `host:port`, comma-separated. Only a store that reads (`ownership=none`) does without, and
+    without strong reads and subscriptions then."""
     postgres_dsn: SecretStr | None = None
     """Postgres for the tables: a URL or key=value text, as libpq takes it. Only what asks the log alone does without:
     `audit`, `acls`, `grants`."""
     postgres_read_dsn: SecretStr | None = None
     """Postgres for reads, a replica for example; None reads where the tables are written."""
+    postgres_shards: dict[str, SecretStr] = Field(default_factory=dict)
+    """Events partitions whose tables are in other databases than `postgres_dsn`'s: `{"32-63": "postgresql://…"}`, with
+    ranges as in `ownership`. `postgres_dsn` has the others and the packages. Fixed when the tables are made."""
     postgres_read_pooler: bool = False
     """Whether reads go through a pooler in transaction mode (PgBouncer): then nothing is prepared or listened to."""
     kafka: dict[str, SecretStr] = Field(default_factory=dict)
@@ -65,7 +70,7 @@ class Settings(BaseSettings):
     ownership: str = "all"
     """Which partitions this process writes: `all` (it is alone), `group` (the processes of the group
     `<prefix>.writers` share them), a fixed part such as `0-15,packages` (of two that have it one is refused), or
-    `none` (it reads)."""
+    `none` (it reads: opened from Postgres alone, and Kafka is asked once a strong read or a subscription needs it)."""
     advertised_address: str | None = None
     """`host:port` where others reach this process; NotOwnerError names it. A member of the group needs one."""
     writer_session_timeout_s: Annotated[float, Field(ge=1, le=1_800)] = 10.0
@@ -96,14 +101,49 @@ class Settings(BaseSettings):
 
     @model_validator(mode="after")
     def _ownership(self) -> Self:
+        if self.bootstrap_servers is None and not self.read_only:
+            raise ValueError("bootstrap_servers: Field required, but for a store that only reads (ownership=none)")
         if self.share == "group" and self.advertised_address is None:
             raise ValueError("ownership=group needs advertised_address, host:port where the others reach this process")
         return self
+
+    @model_validator(mode="after")
+    def _shards(self) -> Self:
+        if not self.postgres_shards:
+            return self
+        if self.postgres_dsn is None or self.postgres_read_dsn is not None:
+            raise ValueError("postgres_shards stand beside a postgres_dsn, and without a postgres_read_dsn")
+        shards = [self._partitions_in(text) for text in self.postgres_shards]
+        if sum(map(len, shards)) > len(frozenset[int]().union(*shards)):
+            raise ValueError("postgres_shards name a partition twice: each is in one database")
+        dsns = [self.postgres_dsn, *self.postgres_shards.values()]
+        if len({dsn.get_secret_value() for dsn in dsns}) < len(dsns):
+            raise ValueError("postgres_shards name a database twice: give it all of its partitions in one entry")
+        return self
+
+    def _partitions_in(self, text: str) -> frozenset[int]:
+        try:
+            share = parse_share(text, self.partitions)
+        except ValueError as error:
+            raise ValueError(f"postgres_shards: {str(error).replace('ownership', 'a shard')}") from None
+        if isinstance(share, str) or not share or any(place.log != "events" for place in share):
+            raise ValueError(f"postgres_shards: a shard is partitions of the events such as 32-63, not {text!r}")
+        return frozenset(place.partition for place in share)
+
+    @property
+    def shards(self) -> dict[str, frozenset[int]]:
+        """The DSNs beside `write_dsn`, secrets opened, and the partitions that each holds."""
+        return {dsn.get_secret_value(): self._partitions_in(text) for text, dsn in self.postgres_shards.items()}
 
     @property
     def share(self) -> Share:
         """Which partitions this process writes, as a value."""
         return parse_share(self.ownership, self.partitions)
+
+    @property
+    def read_only(self) -> bool:
+        """Whether this process writes nothing."""
+        return not self.share
 
     @property
     def events_topic(self) -> str:
@@ -122,7 +162,12 @@ class Settings(BaseSettings):
 
     @property
     def client(self) -> ClientSettings:
-        """librdkafka's settings, secrets opened."""
+        """librdkafka's settings, secrets opened. Raises ConfigurationError when no Kafka is named."""
+        if self.bootstrap_servers is None:
+            raise ConfigurationError(
+                "The store's settings name no Kafka, which a strong read, a subscription and the lag need: give "
+                "AION_STORE_BOOTSTRAP_SERVERS (or kafka://host:port), or read with eventual or a consistency token."
+            )
         extra = {name: value.get_secret_value() for name, value in self.kafka.items()}
         return {"bootstrap.servers": self.bootstrap_servers, **extra}
 
@@ -165,7 +210,8 @@ class Settings(BaseSettings):
         except ValidationError as error:
             raise ConfigurationError(_what_is_wrong(error)) from None  # the cause shows what was given
         except SettingsError as error:
-            raise ConfigurationError(f"{error}: AION_STORE_KAFKA is one JSON object of texts.") from None
+            objects = " and ".join(f"{ENV_PREFIX}{name.upper()}" for name in _JSON)
+            raise ConfigurationError(f"{error}: {objects} are a JSON object of texts each.") from None
 
     @classmethod
     def from_url(cls, url: str) -> Self:
@@ -194,7 +240,7 @@ class _SecretFiles(PydanticBaseSettingsSource):
             raise ConfigurationError(f"Both {variable} and {variable}_FILE are set: leave one of them out.")
         try:
             text = Path(named).read_text().rstrip("\r\n")
-            return json.loads(text) if field_name == "kafka" else text, field_name, False
+            return json.loads(text) if field_name in _JSON else text, field_name, False
         except (OSError, ValueError) as error:
             what = error.strerror if isinstance(error, OSError) else "it isn't JSON, or not UTF-8"
             raise ConfigurationError(f"{variable}_FILE names {named}, which can't be used: {what}.") from None

@@ -11,17 +11,17 @@ from aion_producers.ownership import AllPartitions, ChosenPartitions
 from aion_producers.settings import WriterSettings
 from aion_producers.watch import WriterWatch
 from aion_service.settings import Settings
-from aion_store.log.reader import TopicIdentity
-from aion_store.postgres.heads import PostgresHeads
+from aion_store.log.reader import ClientSettings, TopicIdentity
 from aion_store.postgres.log_identity import LogIdentity
-from aion_store.projected import LogName
+from aion_store.projected import LogName, ProjectedHeads
 
 
 @asynccontextmanager
 async def writing(
     settings: Settings,
+    client: ClientSettings,
     log: LogIdentity,
-    heads: PostgresHeads,
+    heads: ProjectedHeads,
     claim: Callable[[], None] | None,
     watch: WriterWatch,
     tuned: WriterSettings,
@@ -29,7 +29,7 @@ async def writing(
     """The writers, in their group where they share the partitions; they leave it before they end. `watch` is told."""
     ownership = _ownership(settings, log, tuned)
     async with LogWriter(
-        settings.client,
+        client,
         log.events,
         log.packages,
         settings.topic_prefix,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
 from functools import partial
 
@@ -23,14 +23,15 @@ SCENARIO_S = 90
 
 
 @asynccontextmanager
-async def fresh_store(servers: Servers) -> AsyncGenerator[EventStore]:
-    """A store that nothing was ever written to, with a projector of its own."""
+async def fresh_store(servers: Servers, shard: str | None = None) -> AsyncGenerator[EventStore]:
+    """A store that nothing was ever written to, with a projector of its own; `shard` is the DSN of half its tables."""
     name = f"s{secrets.token_hex(6)}"
     settings = Settings(
         bootstrap_servers=servers.bootstrap_servers,
         postgres_dsn=SecretStr(servers.postgres_dsn),
         topic_prefix=name,
         schema_name=name,
+        postgres_shards={} if shard is None else {"1": SecretStr(shard)},
         partitions=2,
     )
     async with projecting(settings), kafka_store(settings) as store:
@@ -40,23 +41,25 @@ async def fresh_store(servers: Servers) -> AsyncGenerator[EventStore]:
 @pytest.fixture(scope="module")
 def outcomes(servers: Servers) -> dict[int, BaseException | None]:
     """What became of each scenario. They run several at once, since most of their time is waiting for servers."""
-    return asyncio.run(run_all(servers))
+    return asyncio.run(run_all(servers, SCENARIOS))
 
 
-async def run_all(servers: Servers) -> dict[int, BaseException | None]:
-    """Run every scenario, each on a fresh store."""
+async def run_all(
+    servers: Servers, scenarios: Sequence[Scenario], shard: str | None = None
+) -> dict[int, BaseException | None]:
+    """Run scenarios, each on a fresh store."""
     places = asyncio.Semaphore(AT_ONCE)
 
     async def run_one(scenario: Scenario) -> tuple[int, BaseException | None]:
         async with places:
             try:
                 async with asyncio.timeout(SCENARIO_S):
-                    await run_scenario(scenario, partial(fresh_store, servers))
+                    await run_scenario(scenario, partial(fresh_store, servers, shard))
             except Exception as error:  # noqa: BLE001 - each scenario's test raises its own
                 return scenario.number, error
             return scenario.number, None
 
-    return dict(await asyncio.gather(*(run_one(scenario) for scenario in SCENARIOS)))
+    return dict(await asyncio.gather(*(run_one(scenario) for scenario in scenarios)))
 
 
 @pytest.mark.parametrize("scenario", SCENARIOS, ids=str)

@@ -219,7 +219,7 @@ def fill(dsn: str) -> None:
 
 ONE = WorkflowId(int=77)
 PAGE = {"after": ONE, "page_size": 50, "partitions": None}
-EVERY = dict.fromkeys(("workflow_type", "status", "started_after", "started_before", "parent"))
+EVERY = dict.fromkeys(("workflow_type", "status", "started_after", "started_before", "parent", "ids"))
 DUE = {"as_of": "now", "after_at": None, "after_workflow": None, "after_timer": None, "page_size": 50}
 HOT: dict[str, tuple[str, dict[str, Any], str]] = {
     "history": ("select_history", {"partition": 1, "workflow_id": ONE, "from_seq": 3}, "events_p1_pkey"),
@@ -277,6 +277,10 @@ HOT: dict[str, tuple[str, dict[str, Any], str]] = {
     "recent": ("select_summaries", {**EVERY, "started_after": "now"}, "workflows_by_start"),
     "children": ("select_summaries", {**EVERY, "parent": ONE}, "children_by_parent"),
     "children's own rows": ("select_summaries", {**EVERY, "parent": ONE}, "workflows_by_id"),
+    "summaries of some": ("select_summaries", {**EVERY, "ids": [ONE]}, "workflows_by_id"),
+    "parents of some": ("select_claims", {"child_ids": [ONE]}, "children_by_child"),
+    "statuses of some": ("select_statuses", {"workflow_ids": [ONE]}, "workflows_by_id"),
+    "their past": ("select_statuses_as_of", {"workflow_ids": [ONE], "as_of_time": "now"}, "workflows_by_id"),
 }
 
 

@@ -19,7 +19,9 @@ import pytest
 from typer.testing import CliRunner
 
 from aion_producers.topics import ensure_topics
+from aion_service.backends import prepare
 from aion_service.cli.commands import app
+from aion_service.settings import Settings
 from aion_service.transfer import export as exports
 from aion_service.transfer.export import Edge, Format, Manifest, export
 from aion_service.transfer.importing import check_files, import_files
@@ -263,6 +265,8 @@ def test_tail_is_live_filters_and_ends_quietly(servers: Servers, database: str, 
         "AION_STORE_TOPIC_PREFIX": topic_prefix,
         "AION_STORE_PARTITIONS": "1",
     }
+    given = {name.removeprefix("AION_STORE_").lower(): value for name, value in environment.items()}
+    asyncio.run(prepare(Settings.load(given)))
     live = HistoryBuilder(workflow(7))
     with (
         tailing("--from", "beginning", "--kind", "ActivityFailed", environment=environment) as some,

@@ -127,8 +127,9 @@ def test_no_secret_is_said(world: World, tmp_path: Path, caplog: pytest.LogCaptu
 def test_settings_from_files_are_those_of_the_environment(
     world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    environment = world.environment(Role.READER)
-    for name in ("KAFKA", "POSTGRES_DSN"):
+    shard = world.dsn(Role.WRITER)
+    environment = {**world.environment(Role.READER), "AION_STORE_POSTGRES_SHARDS": json.dumps({"0": shard})}
+    for name in ("KAFKA", "POSTGRES_DSN", "POSTGRES_SHARDS"):
         file = tmp_path / name
         file.write_text(environment.pop(f"AION_STORE_{name}") + "\n")
         environment[f"AION_STORE_{name}_FILE"] = str(file)
@@ -137,6 +138,7 @@ def test_settings_from_files_are_those_of_the_environment(
         monkeypatch.setenv(name, value)
     loaded = Settings.load()
     assert loaded.write_dsn == world.dsn(Role.READER)
+    assert loaded.shards == {shard: frozenset({0})}
     assert loaded.client == world.kafka.scram(world.users[Role.READER])
     monkeypatch.setenv("AION_STORE_POSTGRES_DSN", "x")
     with pytest.raises(StoreError, match="Both"):

@@ -32,6 +32,15 @@ class Opened:
         return sorted(set(wanted)) if wanted else list(range(count))
 
 
+def check_one_database(settings: ProjectorSettings) -> None:
+    """Raises ConfigurationError where the settings name several databases, for commands that don't know how."""
+    if settings.shards:
+        raise ConfigurationError(
+            "This command takes a store whose tables are in one database, and the settings name postgres_shards: it "
+            "isn't built for several. Nothing was changed; docs/scaling.md says what is."
+        )
+
+
 async def opened() -> Opened:
     """The store of the environment, whose tables must be of this version and made from its log.
 
@@ -39,5 +48,6 @@ async def opened() -> Opened:
     """
     settings = await asyncio.to_thread(lambda: projector_settings(Settings.load()))
     log = await describe_log(settings)
-    await check_schema(settings.dsn, schema=settings.schema_name, log=log)
+    for dsn, held in settings.dsns.held(log):
+        await check_schema(dsn, schema=settings.schema_name, log=log, held=held)
     return Opened(settings, log)

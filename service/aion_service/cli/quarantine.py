@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Sequence
+from itertools import chain
 from typing import Any
 
 from aion_projectors.quarantine import Quarantined, list_quarantined, stopping_event
-from aion_projectors.refold import Refolded, refold
-from aion_service.cli.opened import opened
+from aion_projectors.refold import Refolded
+from aion_service.cli.opened import Opened, opened
 from aion_service.cli.output import put, say
-from aion_service.cli.progress import bars
+from aion_service.cli.refolding import refold_each
 from aion_service.cli.running import FAILED, OK
 from aion_service.cli.verify import DIFFERENT, parse_workflow_id
 from aion_store.errors import ConfigurationError
@@ -23,7 +24,7 @@ _SHOWN_BYTES = 2_000
 async def show_all(*, as_json: bool) -> int:
     """Print every workflow in quarantine, a line each."""
     store = await opened()
-    for each in await asyncio.to_thread(list_quarantined, store.settings.dsn, store.settings.schema_name):
+    for each in await _all_quarantined(store):
         if as_json:
             put(json.dumps(_plain(each)))
         else:
@@ -38,9 +39,8 @@ async def show(workflow: str, *, as_json: bool) -> int:
     workflow_id = parse_workflow_id(workflow)
     store = await opened()
     partition = partition_of(workflow_id, store.log.events.partitions)
-    found = await asyncio.to_thread(
-        stopping_event, store.settings.dsn, store.settings.schema_name, partition, workflow_id
-    )
+    dsn = store.settings.dsns.of("events", partition)
+    found = await asyncio.to_thread(stopping_event, dsn, store.settings.schema_name, partition, workflow_id)
     if found is None:
         say(f"aion-store: {workflow_id} isn't in quarantine.")
         return FAILED
@@ -66,10 +66,8 @@ async def refold_some(workflows: Sequence[str], *, everything: bool) -> int:
         raise ConfigurationError("Name workflows, or give --all to take every one in quarantine.")
     wanted = [parse_workflow_id(text) for text in workflows]
     store = await opened()
-    settings = store.settings
     if everything:
-        found = await asyncio.to_thread(list_quarantined, settings.dsn, settings.schema_name)
-        wanted = [each.workflow_id for each in found]
+        wanted = [each.workflow_id for each in await _all_quarantined(store)]
     stopped: list[Refolded] = []
 
     def take(done: Refolded) -> None:
@@ -77,12 +75,16 @@ async def refold_some(workflows: Sequence[str], *, everything: bool) -> int:
         if done.quarantined is not None:
             stopped.append(done)
 
-    with bars() as shown:
-        await refold(
-            *(settings.kafka, settings.dsn, settings.schema_name, store.log, wanted, take),
-            lambda partition, done, total: shown.move(f"events {partition}", done, total),
-        )
+    await refold_each(store, wanted, take)
     return DIFFERENT if stopped else OK
+
+
+async def _all_quarantined(store: Opened) -> list[Quarantined]:
+    found = [
+        await asyncio.to_thread(list_quarantined, dsn, store.settings.schema_name)
+        for dsn in store.settings.dsns.databases
+    ]
+    return list(chain.from_iterable(found))
 
 
 def _plain(each: Quarantined) -> dict[str, Any]:

@@ -7,6 +7,7 @@ import asyncio
 from aion_projectors.logs import describe_log
 from aion_projectors.rebuild import Rebuild
 from aion_service.backends import projector_settings
+from aion_service.cli.opened import check_one_database
 from aion_service.cli.output import say
 from aion_service.cli.progress import bars
 from aion_service.cli.running import OK
@@ -37,5 +38,6 @@ async def drop() -> int:
 
 async def _work(*, accept_log: bool) -> Rebuild:
     settings = await asyncio.to_thread(lambda: projector_settings(Settings.load()))
+    check_one_database(settings)
     log = await describe_log(settings)
     return Rebuild(settings.kafka, settings.dsn, settings.schema_name, log, accept_log)

@@ -23,9 +23,11 @@ async def unhalt(partitions: Sequence[int], *, packages: bool) -> int:
     checkpoints = Checkpoints(
         store.settings.schema_name, {"events": log.events.topic_id, "packages": log.packages.topic_id}
     )
+    freed: dict[LogPartition, str] = {}
     with postgres_errors():
-        async with await connect(store.settings.dsn) as connection:
-            freed = await checkpoints.unhalt(connection, places if partitions or packages else None)
+        for dsn in store.settings.dsns.databases:
+            async with await connect(dsn) as connection:
+                freed.update(await checkpoints.unhalt(connection, places if partitions or packages else None))
     for place, reason in sorted(freed.items()):
         put(f"{place.log} {place.partition}: was halted because {reason}")
     say("Running projectors go on within seconds; what isn't mended halts them again." if freed else "None is halted.")

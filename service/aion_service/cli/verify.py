@@ -9,12 +9,13 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from aion_projectors.differences import Difference
-from aion_projectors.refold import Refolded, refold
+from aion_projectors.refold import Refolded
 from aion_projectors.verify import Verified, Verifier
 from aion_projectors.verify_selection import Scope
 from aion_service.cli.opened import Opened, opened
 from aion_service.cli.output import put, say
 from aion_service.cli.progress import Bars, bars
+from aion_service.cli.refolding import refold_each
 from aion_service.cli.running import OK
 from aion_store.errors import ConfigurationError
 from aion_store.log.partitioning import partition_of
@@ -83,18 +84,20 @@ def _compare(
         text = json.dumps(difference.to_json()) if request.as_json else str(difference)
         put(text)
 
-    verifier = Verifier(
-        store.settings.kafka,
-        store.settings.dsn,
-        store.settings.schema_name,
-        store.log,
-        take,
-        lambda log, partition, done, total: shown.move(f"{log} {partition}", done, total),
-        moved=request.moved,
+    verifiers = store.settings.dsns.map(
+        lambda dsn: Verifier(
+            store.settings.kafka,
+            dsn,
+            store.settings.schema_name,
+            store.log,
+            take,
+            lambda log, partition, done, total: shown.move(f"{log} {partition}", done, total),
+            moved=request.moved,
+        )
     )
-    parts = [verifier.events(partition, scope) for partition in partitions]
+    parts = [verifiers.of("events", partition).events(partition, scope) for partition in partitions]
     if packages and scope.whole:
-        parts.append(verifier.packages())
+        parts.append(verifiers.default.packages())
     return Verified(sum(part.events for part in parts), sum(part.workflows for part in parts))
 
 
@@ -105,12 +108,7 @@ async def _repair(store: Opened, outcome: _Outcome) -> int:
         if done.quarantined is not None:
             stopped.append(done)
 
-    settings = store.settings
-    with bars() as shown:
-        await refold(
-            *(settings.kafka, settings.dsn, settings.schema_name, store.log, outcome.damaged, take),
-            lambda partition, done, total: shown.move(f"events {partition}", done, total),
-        )
+    await refold_each(store, outcome.damaged, take)
     say(f"{len(outcome.damaged)} workflows were made anew from the log, {len(stopped)} of them stay in quarantine.")
     if outcome.beyond_repair:
         say(

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Collection, Iterator, Mapping, Sized
+from collections.abc import Callable, Collection, Iterator, Mapping, Sized
 from contextlib import suppress
 from typing import Final, NamedTuple, Protocol, TypeAlias, cast
 
@@ -122,12 +122,21 @@ def open_consumer(settings: ClientSettings, isolation: str, more: ClientSettings
 
 
 class EndOfLog:
-    """Asks for high watermarks over one kept connection; one request at a time, from any thread."""
+    """Asks for high watermarks over one kept connection; one request at a time, from any thread.
 
-    def __init__(self, settings: ClientSettings) -> None:
-        self._settings = settings
+    `admit` takes a time limit in seconds and is called before Kafka is asked; what it raises is raised. Once it
+    returned it isn't called again.
+    """
+
+    def __init__(self, settings: ClientSettings, admit: Callable[[float], None] | None = None) -> None:
+        self._settings, self._admit = settings, admit
         self._lock = threading.Lock()
         self._client: Consumer | None = None
+
+    def admit(self, timeout_s: float) -> None:
+        """Return once the log may be read; for those that read it over other connections."""
+        with self._lock:
+            self._admitted(timeout_s)
 
     def high_watermarks(self, topic: str, partitions: Collection[int], timeout_s: float) -> dict[int, int]:
         """The offset after the last record, committed or not, of each partition, at a moment after this call began.
@@ -148,6 +157,7 @@ class EndOfLog:
     def _ask(self, wanted: list[TopicPartition], timeout_s: float) -> dict[int, int]:
         deadline = time.monotonic() + timeout_s
         with self._lock:
+            self._admitted(timeout_s)
             while True:
                 remaining = max(0.05, deadline - time.monotonic())
                 try:
@@ -160,6 +170,11 @@ class EndOfLog:
                     if time.monotonic() >= deadline or error.args[0].code() in DENIED:
                         raise kafka_unavailable(error) from error
                     time.sleep(_PAUSE_S)
+
+    def _admitted(self, timeout_s: float) -> None:
+        if self._admit is not None:
+            self._admit(timeout_s)
+            self._admit = None
 
     def _drop(self) -> None:
         client, self._client = self._client, None

@@ -13,6 +13,7 @@ from psycopg import AsyncConnection, sql
 from aion_store.errors import LimitExceededError, SchemaMismatchError, UnavailableError
 from aion_store.limits import MAX_REGISTERED_ATTRIBUTES
 from aion_store.postgres.errors import postgres_errors
+from aion_store.postgres.shards import Shards
 from aion_store.postgres.sql_files import SqlFile, read_sql_files
 from aion_store.postgres.statements import query, select_generation
 from aion_store.postgres.visibility_sql import extraction
@@ -66,6 +67,18 @@ class AttributeRegistry:
     async def _registered(self, connection: AsyncConnection[Any]) -> dict[str, AttributeType]:
         cursor = await connection.execute(query("select_search_attributes", "", self._schema))
         return {name: AttributeType(of) for name, of in await cursor.fetchall()}
+
+
+class ShardedRegistry:
+    """The registered attributes of a schema in several databases: filters go by the default one's, so it comes last."""
+
+    def __init__(self, shards: Shards[AttributeRegistry]) -> None:
+        self._shards = shards
+
+    async def register(self, name: str, of: AttributeType, timeout_s: float) -> None:
+        """As `AttributeRegistry.register`, in every database; `timeout_s` holds for each."""
+        for registry in reversed(self._shards.databases):
+            await registry.register(name, of, timeout_s)
 
 
 async def index_attributes(connection: AsyncConnection[Any], control: str, generation: str) -> None:

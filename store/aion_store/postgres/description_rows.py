@@ -29,6 +29,9 @@ from aion_store.model.workflow import STATUS_AFTER, WorkflowStatus
 from aion_store.postgres.pool import Rows
 from aion_store.postgres.rows import runs_from, summaries_from, timers_from
 
+ID: Final = 7
+PARENT: Final = 12
+"""Columns of select_description."""
 _ATTRIBUTES: Final = TypeAdapter(dict[str, SearchAttributeValue])
 _STATUS_AFTER: Final = {kind.__name__: status for kind, status in STATUS_AFTER.items()}
 

@@ -8,7 +8,7 @@ the tables it was begun with.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from functools import cache
 from typing import Any, Final, NamedTuple
 
@@ -19,6 +19,7 @@ from aion_store.log.reader import TopicIdentity
 from aion_store.postgres.generation import Checkpoint, LogPartition, checkpoints_from
 from aion_store.postgres.log_identity import LogIdentity
 from aion_store.postgres.migrate import fill_generation, generation_part, generation_row, migrations
+from aion_store.postgres.shards import places_of
 from aion_store.postgres.sql_files import SqlFile, read_sql_files
 from aion_store.postgres.statements import query
 
@@ -58,15 +59,17 @@ async def find_generations(connection: AsyncConnection[Any], schema: str) -> Gen
     return Generations(live, log, building, found[building] if building else None, old)
 
 
-async def create_generation(connection: AsyncConnection[Any], generation: str, log: LogIdentity) -> None:
-    """Make a generation's tables, with checkpoints before the first record of `log`."""
+async def create_generation(
+    connection: AsyncConnection[Any], generation: str, log: LogIdentity, held: Collection[LogPartition] | None = None
+) -> None:
+    """Make a generation's tables for the partitions `held` (None: all), with checkpoints before their first record."""
     await connection.execute(_statements()["create_generation"].bind(generation=generation))
     await _comment(connection, generation, f"aion-store, in the making, version {len(migrations())}")
     for migration in migrations():
         part = generation_part(migration.file)
         if part.text:
             await connection.execute(part.bind(generation=generation))
-    await fill_generation(connection, generation, log)
+    await fill_generation(connection, generation, log, places_of(log) if held is None else held)
 
 
 async def drop_generation(connection: AsyncConnection[Any], generation: str) -> None:

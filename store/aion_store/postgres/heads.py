@@ -17,6 +17,7 @@ from aion_store.errors import UnavailableError
 from aion_store.model.ids import WorkflowId
 from aion_store.postgres.errors import postgres_errors
 from aion_store.postgres.generation import live_generation
+from aion_store.postgres.shards import Shards
 from aion_store.postgres.statements import query
 from aion_store.projected import HeadSnapshot, LogName, ProjectedCheckpoint, RecordedRow, RecordedSnapshot
 
@@ -83,6 +84,25 @@ class PostgresHeads:
     def _snapshot(self) -> Generator[tuple[psycopg.Connection[Any], str]]:
         with postgres_errors(), self._pool.connection() as connection:
             yield connection, live_generation(connection, self._schema)
+
+
+class ShardedHeads:
+    """The same where several databases hold the partitions: each is asked for its own."""
+
+    def __init__(self, shards: Shards[PostgresHeads]) -> None:
+        self._shards = shards
+
+    def checkpoint(self, log: LogName, partition: int) -> ProjectedCheckpoint:
+        """Where the partition's tables stand."""
+        return self._shards.of(log, partition).checkpoint(log, partition)
+
+    def look_up(self, partition: int, workflow_ids: Collection[WorkflowId]) -> HeadSnapshot:
+        """The heads of some workflows of one events partition, 0 for those without an event."""
+        return self._shards.of("events", partition).look_up(partition, workflow_ids)
+
+    def recorded(self, partition: int, workflow_id: WorkflowId, from_seq: int, count: int) -> RecordedSnapshot:
+        """At most `count` events of a workflow from sequence `from_seq` on, ascending."""
+        return self._shards.of("events", partition).recorded(partition, workflow_id, from_seq, count)
 
 
 def _checkpoint(

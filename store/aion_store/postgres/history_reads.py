@@ -22,6 +22,7 @@ from aion_store.model.ids import RunId, WorkflowId
 from aion_store.model.moments import AsOf
 from aion_store.model.workflow import RunSummary, run_chain
 from aion_store.postgres import rows
+from aion_store.postgres.merging import concatenated
 from aion_store.postgres.pool import Query, Rows
 from aion_store.postgres.table_reads import TableReads
 
@@ -107,7 +108,7 @@ class HistoryReads(TableReads):
         """The whole histories of several workflows, as of one moment, in the order given."""
         wanted = checked_workflow_ids(workflow_ids)
         partitions = [partition_of(each, self._partitions) for each in wanted]
-        query = Query("select_histories", {"partitions": partitions, "workflow_ids": wanted})
+        query = Query("select_histories", {"partitions": partitions, "workflow_ids": wanted}, merge=concatenated)
         found: dict[WorkflowId, Rows] = {each: [] for each in wanted}
         for place, *event in await self._one(query, set(partitions), consistency, timeout_s):
             found[wanted[place - 1]].append(tuple(event))

@@ -10,8 +10,9 @@ from typing import Final
 from aion_store.clock import utc_now
 from aion_store.log.reader import ClientSettings, EndOfLog, scan_committed
 from aion_store.log.record import LogRecord
+from aion_store.postgres.consistency import ReadDatabase
 from aion_store.postgres.generation import Checkpoint
-from aion_store.postgres.pool import ReadPool
+from aion_store.postgres.shards import Shards
 
 _LOOK_BACK: Final = 64
 """Offsets before the end in which the last record is nearly always found: markers and marks lie between."""
@@ -24,15 +25,17 @@ class LagReader:
     client: ClientSettings = field(repr=False)
     topic: str
     end_of_log: EndOfLog
-    pool: ReadPool
+    shards: Shards[ReadDatabase]
 
     async def lag(self, timeout_s: float) -> dict[int, int]:
         """Records that are committed and not yet in the tables, by partition; 0 when everything is applied.
 
         Raises UnavailableError when Kafka or Postgres doesn't answer within `timeout_s` seconds.
         """
-        checkpoints = (await self.pool.snapshot([])).snapshot.checkpoints
-        events = {where.partition: checkpoint for where, checkpoint in checkpoints.items() if where.log == "events"}
+        events: dict[int, Checkpoint] = {}
+        for database in self.shards.databases:
+            checkpoints = (await database.pool.snapshot([])).snapshot.checkpoints
+            events.update((where.partition, each) for where, each in checkpoints.items() if where.log == "events")
         return await asyncio.to_thread(self._measure, events, timeout_s)
 
     def _measure(self, checkpoints: Mapping[int, Checkpoint], timeout_s: float) -> dict[int, int]:

@@ -9,15 +9,16 @@ from aion_store.call_rules import check_filter, checked_page_size
 from aion_store.model.consistency import Consistency, ReadConsistency
 from aion_store.model.ids import WorkflowId
 from aion_store.model.workflow import WorkflowFilter, WorkflowSummary
-from aion_store.postgres import rows
+from aion_store.postgres import merging, rows
 from aion_store.postgres.pool import Query
-from aion_store.postgres.table_reads import TableReads, given
+from aion_store.postgres.relatives import SUMMARY_PARENT, RelativeReads
+from aion_store.postgres.table_reads import given
 
 EVERY_WORKFLOW: Final = WorkflowFilter()
 _ALL_ROWS: Final = None
 
 
-class ListReads(TableReads):
+class ListReads(RelativeReads):
     """Lists and queries; `aion_store.contract` says what each method means."""
 
     async def list_workflow_ids(
@@ -50,7 +51,7 @@ class ListReads(TableReads):
         timeout_s: float | None = None,
     ) -> list[WorkflowId]:
         """The workflows that are paused, in id text order."""
-        query = Query("select_paused_ids", {"partitions": given(partitions)})
+        query = Query("select_paused_ids", {"partitions": given(partitions)}, merge=merging.ids())
         return rows.workflow_ids_from(await self._one(query, partitions, consistency, timeout_s))
 
     def workflow_id_pages(
@@ -90,8 +91,17 @@ class ListReads(TableReads):
             "started_after": filter.started_after,
             "started_before": filter.started_before,
             "parent": filter.parent,
+            "ids": None,
         }
-        found = await self._one(Query("select_summaries", conditions), None, consistency, timeout_s)
+        apart = filter.parent if self._reads.spread else None
+        if apart is not None:
+            named = self._named(apart)
+            children = await self._one(Query("select_children", named), [named["partition"]], consistency, timeout_s)
+            conditions |= {"parent": None, "ids": [child[0] for child in children]}
+        query = Query("select_summaries", conditions, merge=merging.summaries)
+        found = await self._with_parents(await self._one(query, None, consistency, timeout_s), timeout_s)
+        if apart is not None:  # another workflow may claim the child as well
+            found = [row for row in found if row[SUMMARY_PARENT] == apart]
         return rows.summaries_from(found)
 
     async def _pages(
@@ -115,4 +125,5 @@ class ListReads(TableReads):
 
 
 def _page(name: str, after: WorkflowId | None, page_size: int | None, partitions: Collection[int] | None) -> Query:
-    return Query(name, {"after": after, "page_size": page_size, "partitions": given(partitions)})
+    bounds = {"after": after, "page_size": page_size, "partitions": given(partitions)}
+    return Query(name, bounds, merge=merging.ids(page_size))

@@ -10,7 +10,7 @@ contracts the version that no longer uses what it removes.
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncGenerator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
 from functools import cache
 from typing import Any, Final, NamedTuple
@@ -23,9 +23,12 @@ from aion_store.log.chain import chain_start
 from aion_store.log.format import BUILD_FORMATS, RecordFormats
 from aion_store.log.reader import TopicIdentity
 from aion_store.postgres.errors import postgres_errors
+from aion_store.postgres.generation import LogPartition, checkpoints_from
 from aion_store.postgres.log_identity import LogIdentity, check_identity
 from aion_store.postgres.processes import ALIVE_S, finalized_format, hold_processes
+from aion_store.postgres.shards import check_held, places_of
 from aion_store.postgres.sql_files import SqlFile, read_sql_files
+from aion_store.postgres.statements import query
 
 _SCHEMA_NAME: Final = re.compile(r"[a-z_][a-z0-9_]{0,39}", re.ASCII)
 _MIGRATION_NAME: Final = re.compile(r"(\d{4})_[a-z0-9_]+")
@@ -82,20 +85,22 @@ async def migrate(
     *,
     schema: str,
     log: LogIdentity,
+    held: Collection[LogPartition] | None = None,
     formats: RecordFormats = BUILD_FORMATS,
     known: Sequence[Migration] | None = None,
 ) -> None:
     """Bring the tables of `schema` to this version; make them, before the first record of `log`, where there are none.
 
-    Tables of a newer version that this one can use are left as they are. `formats` and `known` (None: all there are)
-    are what the build reads and the migrations it knows.
+    They are the tables of the partitions `held` (None: of all). Tables of a newer version that this one can use are
+    left as they are. `formats` and `known` (None: all there are) are what the build reads and the migrations it knows.
 
-    Changes nothing and raises SchemaMismatchError when they are made from another log, are of a newer version that this
-    one can't use, or of an older one that a running process couldn't use any more, and when the finalized record format
-    isn't one of `formats`; ConfigurationError for a bad schema name or DSN or a right that is missing, UnavailableError
-    when Postgres is away.
+    Changes nothing and raises SchemaMismatchError when they are made from another log or of other partitions, are of a
+    newer version that this one can't use, or of an older one that a running process couldn't use any more, and when the
+    finalized record format isn't one of `formats`; ConfigurationError for a bad schema name or DSN or a right that is
+    missing, UnavailableError when Postgres is away.
     """
     steps = migrations() if known is None else known
+    expected = places_of(log) if held is None else held
     async with _connect(dsn, schema) as connection:
         await connection.execute(f"set lock_timeout = {_LOCK_MS}".encode())
         await connection.execute(_statements()["lock"].bind(), {"schema": schema})
@@ -104,6 +109,7 @@ async def migrate(
             _check_version(version, schema, len(steps), newest_only=False)
             found = await _found_log(connection, schema)
             check_identity(found.log, log, schema)
+            check_held(await _held(connection, found.live_schema), expected, schema)
         if version.applied >= _SAYS_WHO_USES_IT:
             formats.check_finalized(await finalized_format(connection, schema))
         pending = steps[version.applied :]
@@ -113,7 +119,7 @@ async def migrate(
                 if migration.version > _SAYS_WHO_USES_IT:
                     await _check_no_older(connection, schema, needed)
                 if migration.version == 1:
-                    await _create(connection, schema, log, migration)
+                    await _create(connection, schema, log, migration, expected)
                 else:
                     found = await _found_log(connection, schema)
                     await connection.execute(migration.file.bind(control=schema, generation=found.live_schema))
@@ -127,22 +133,53 @@ async def migrate(
                 )
 
 
-async def check_schema(dsn: str, *, schema: str, log: LogIdentity, formats: RecordFormats = BUILD_FORMATS) -> None:
-    """Raises SchemaMismatchError unless the tables of `schema` are of this version, or of a newer one that this one can
-    use, and made from `log`, and their finalized record format is one of `formats`.
+async def check_schema(
+    dsn: str,
+    *,
+    schema: str,
+    log: LogIdentity,
+    held: Collection[LogPartition] | None = None,
+    formats: RecordFormats = BUILD_FORMATS,
+) -> None:
+    """Raises SchemaMismatchError unless the tables of `schema` are made from `log`, of these partitions, and usable.
 
-    For processes that may not migrate, and for replicas. Other errors as `migrate`.
+    They are when they are of this version, or of a newer one that this one can use, and when their finalized record
+    format is one of `formats`.
+
+    For processes that may not migrate, and for replicas. Other errors and `held` as `migrate`.
+    """
+    found = await recorded_log(dsn, schema=schema, formats=formats)
+    check_identity(found.log, log, schema)
+    check_held(found.held, places_of(log) if held is None else held, schema)
+
+
+class RecordedLog(NamedTuple):
+    """The log that tables are made from, as they say, and the partitions that they hold of it."""
+
+    log: LogIdentity
+    held: Collection[LogPartition]
+
+
+async def recorded_log(dsn: str, *, schema: str, formats: RecordFormats = BUILD_FORMATS) -> RecordedLog:
+    """What the tables of `schema` are made from; Kafka isn't asked.
+
+    Raises SchemaMismatchError unless they are of this version, other errors as `migrate`.
     """
     async with _connect(dsn, schema) as connection:
         _check_version(await _version(connection, schema), schema, len(migrations()), newest_only=True)
         found = await _found_log(connection, schema)
-        check_identity(found.log, log, schema)
         formats.check_finalized(await finalized_format(connection, schema))
+        return RecordedLog(found.log, await _held(connection, found.live_schema))
 
 
 async def check_table_version(connection: AsyncConnection[Any], schema: str) -> None:
     """Raises SchemaMismatchError unless this build can use the tables of `schema`, which are there."""
     _check_version(await applied_version(connection, schema), schema, len(migrations()), newest_only=True)
+
+
+async def _held(connection: AsyncConnection[Any], generation: str) -> Collection[LogPartition]:
+    cursor = await connection.execute(query("select_checkpoints", generation))
+    return checkpoints_from(await cursor.fetchall()).keys()
 
 
 @asynccontextmanager
@@ -233,7 +270,13 @@ async def _check_no_older(connection: AsyncConnection[Any], schema: str, needed:
         )
 
 
-async def _create(connection: AsyncConnection[Any], schema: str, log: LogIdentity, migration: Migration) -> None:
+async def _create(
+    connection: AsyncConnection[Any],
+    schema: str,
+    log: LogIdentity,
+    migration: Migration,
+    held: Collection[LogPartition],
+) -> None:
     generation = f"{schema}_g1"
     statements = _statements()
     await connection.execute(statements["create_control"].bind(control=schema))
@@ -243,7 +286,7 @@ async def _create(connection: AsyncConnection[Any], schema: str, log: LogIdentit
         statements["insert_generation"].bind(control=schema),
         generation_row(generation, log),
     )
-    await fill_generation(connection, generation, log)
+    await fill_generation(connection, generation, log, held)
 
 
 def generation_row(live_schema: str, log: LogIdentity) -> dict[str, Any]:
@@ -259,18 +302,20 @@ def generation_row(live_schema: str, log: LogIdentity) -> dict[str, Any]:
     }
 
 
-async def fill_generation(connection: AsyncConnection[Any], generation: str, log: LogIdentity) -> None:
-    """Give a new generation its events partitions, and checkpoints before the first record of every partition."""
+async def fill_generation(
+    connection: AsyncConnection[Any], generation: str, log: LogIdentity, held: Collection[LogPartition]
+) -> None:
+    """Give a new generation the events partitions it holds, and checkpoints before the first record of each."""
     statements = _statements()
-    for partition in range(log.events.partitions):
-        table = f"events_p{partition}"
-        await connection.execute(
-            statements["create_partition"].bind(generation=generation, table=table, number=partition)
-        )
     checkpoint = statements["insert_checkpoint"].bind(generation=generation)
-    for name, topic in (("events", log.events), ("packages", log.packages)):
-        for partition in range(topic.partitions):
-            chain = chain_start(topic.topic_id, partition)
+    for name, partition in sorted(held):
+        if name == "events":
+            table = f"events_p{partition}"
             await connection.execute(
-                checkpoint, {"log": name, "partition": partition, "topic_id": topic.topic_id, "chain": chain}
+                statements["create_partition"].bind(generation=generation, table=table, number=partition)
             )
+        topic_id = (log.events if name == "events" else log.packages).topic_id
+        chain = chain_start(topic_id, partition)
+        await connection.execute(
+            checkpoint, {"log": name, "partition": partition, "topic_id": topic_id, "chain": chain}
+        )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple, TypeAlias
 
 import psycopg
@@ -15,16 +15,22 @@ from aion_store.postgres.generation import Snapshot, checkpoints_from
 from aion_store.postgres.statements import query, query_with_parts, select_generation
 
 Rows: TypeAlias = list[tuple[Any, ...]]
+Merge: TypeAlias = Callable[[Sequence[Rows]], Rows]
+"""Makes the answers of several databases one."""
 
 _CONNECT_S = 5
 
 
 class Query(NamedTuple):
-    """A statement by name, its parameters, and the parts of its text that are put in."""
+    """A statement by name, its parameters, the parts of its text that are put in, and how several answers become one.
+
+    `merge` is None for what one database answers alone.
+    """
 
     name: str
     parameters: dict[str, Any]
     parts: Mapping[str, str] | None = None
+    merge: Merge | None = None
 
     def statement(self, generation: str, control: str) -> bytes:
         """The statement on these schemas."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import psycopg
@@ -24,6 +24,19 @@ class Progress(NamedTuple):
     unmoved_s: Mapping[LogPartition, float]
     quarantined: int
     rejected: int
+
+
+def together(parts: Sequence[Progress]) -> Progress:
+    """The progress of several databases' tables as one; live schemas and versions as text, each named once."""
+    checkpoints: dict[LogPartition, Checkpoint] = {}
+    unmoved: dict[LogPartition, float] = {}
+    for part in parts:
+        checkpoints.update(part.checkpoints)
+        unmoved.update(part.unmoved_s)
+    live = ", ".join(dict.fromkeys(part.live for part in parts))
+    versions = ", ".join(dict.fromkeys(part.server_version for part in parts))
+    quarantined, rejected = sum(part.quarantined for part in parts), sum(part.rejected for part in parts)
+    return Progress(live, versions, checkpoints, unmoved, quarantined, rejected)
 
 
 def read_progress(dsn: str, schema: str) -> Progress:

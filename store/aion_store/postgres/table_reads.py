@@ -32,12 +32,13 @@ class TableReads:
         consistency: ReadConsistency,
         timeout_s: float | None,
         log: LogName = "events",
+        home: int | None = None,
     ) -> list[Rows]:
-        """The rows of each query, from one snapshot; `partitions` are those that the answer depends on."""
+        """The rows of each query; `partitions` are those that the answer depends on, `home` the one it is in alone."""
         check_consistency(consistency)
         wait_s = self._timeout_s if timeout_s is None else timeout_s
         known = None if partitions is None else [p for p in partitions if 0 <= p < self._partitions]
-        return await self._reads.read(log, known, queries, consistency, wait_s)
+        return await self._reads.read(log, known, queries, consistency, wait_s, home)
 
     async def _one(
         self, query: Query, partitions: Collection[int] | None, consistency: ReadConsistency, timeout_s: float | None

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from datetime import UTC, datetime
+from typing import Any
 
 from aion_store.call_rules import checked_limit, checked_page_size, checked_time
 from aion_store.model.consistency import Consistency, ReadConsistency
 from aion_store.model.ids import WorkflowId
 from aion_store.model.timers import TimerEntry
-from aion_store.postgres import rows
+from aion_store.postgres import merging, rows
 from aion_store.postgres.pool import Query
 from aion_store.postgres.table_reads import TableReads, given
 
@@ -28,7 +29,7 @@ class TimerReads(TableReads):
         timeout_s: float | None = None,
     ) -> list[TimerEntry]:
         """The armed timers with fire_at ≤ `as_of`, by fire_at, workflow id, timer id text."""
-        bounds = {
+        bounds: dict[str, Any] = {
             "as_of": checked_time(as_of),
             "after_at": None if after is None else after.fire_at,
             "after_workflow": None if after is None else after.workflow_id,
@@ -36,7 +37,9 @@ class TimerReads(TableReads):
             "page_size": checked_limit(limit),
             "partitions": given(partitions),
         }
-        return rows.timers_from(await self._one(Query("select_due_timers", bounds), partitions, consistency, timeout_s))
+        by_time = merging.ordered(lambda row: (row[2], row[0], row[1]), bounds["page_size"])
+        query = Query("select_due_timers", bounds, merge=by_time)
+        return rows.timers_from(await self._one(query, partitions, consistency, timeout_s))
 
     async def pending_timers(
         self,

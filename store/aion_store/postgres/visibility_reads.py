@@ -6,10 +6,11 @@ from typing import Final
 
 from aion_store.model.consistency import Consistency, ReadConsistency
 from aion_store.model.times import in_utc
+from aion_store.postgres import merging
 from aion_store.postgres.description_rows import search_attributes_from
 from aion_store.postgres.pool import Query, Rows
+from aion_store.postgres.relatives import RelativeReads
 from aion_store.postgres.rows import summaries_from
-from aion_store.postgres.table_reads import TableReads
 from aion_store.postgres.visibility_sql import after, is_counted, order_by, where
 from aion_store.visibility.conditions import Condition
 from aion_store.visibility.cursors import Place, encode_cursor
@@ -23,7 +24,7 @@ _SUMMARY_COLUMNS: Final = 9
 _COUNTED_COLUMN: Final[dict[CountedBy, str]] = {"Status": "w.status", "WorkflowType": "w.workflow_type"}
 
 
-class VisibilityReads(TableReads):
+class VisibilityReads(RelativeReads):
     """Lists and counts by filter; `aion_store.inquiry` says what each method means."""
 
     async def list(
@@ -44,8 +45,9 @@ class VisibilityReads(TableReads):
             "select_listing",
             {**matching.parameters, **following.parameters, "page_size": request.limit + 1},
             {"where": matching.text, "after": following.text, "order": order_by(request.order)},
+            merging.listing(request.order, request.limit + 1),
         )
-        found = _listed(await self._one(query, None, consistency, timeout_s))
+        found = _listed(await self._with_parents(await self._one(query, None, consistency, timeout_s), timeout_s))
         page = tuple(found[: request.limit])
         if len(found) <= request.limit:
             return WorkflowPage(page, None)
@@ -64,7 +66,7 @@ class VisibilityReads(TableReads):
         condition = await self._condition(counted_filter(filter), timeout_s)
         matching = where(condition)
         name = "select_counted" if is_counted(condition) else "select_count"
-        query = Query(name, matching.parameters, {"where": matching.text})
+        query = Query(name, matching.parameters, {"where": matching.text}, merging.summed)
         return (await self._one(query, None, consistency, timeout_s))[0][0]
 
     async def count_by(
@@ -80,7 +82,7 @@ class VisibilityReads(TableReads):
         condition = await self._condition(counted_filter(filter), timeout_s)
         matching = where(condition)
         name = "select_counted_by" if is_counted(condition) else "select_count_by"
-        query = Query(name, matching.parameters, {"where": matching.text, "by": column})
+        query = Query(name, matching.parameters, {"where": matching.text, "by": column}, merging.summed_by)
         return dict(sorted(await self._one(query, None, consistency, timeout_s)))
 
     async def list_search_attributes(self, *, timeout_s: float | None = None) -> dict[str, AttributeType]:

@@ -18,7 +18,7 @@ from aion_store.streams.event import StreamedEvent
 from aion_store.streams.group_reading import GroupReading
 from aion_store.streams.handover import Handed, Handover
 from aion_store.streams.position import PartitionPosition, StreamPosition
-from aion_store.streams.reading import LogReading
+from aion_store.streams.reading import REQUEST_S, LogReading
 from aion_store.streams.request import SubscriptionRequest, checked_request
 from aion_store.streams.tables import StreamTables
 from aion_store.streams.workflow_types import WorkflowTypes
@@ -98,6 +98,7 @@ class LogSubscription(Subscription):
 
     def _begin(self, reading: LogReading) -> None:
         request = self._request
+        self._log[2].admit(REQUEST_S)
         if isinstance(reading, GroupReading):
             reading.join_group(f"{self._topic.name}.{request.group}")
             return

@@ -1,5 +1,5 @@
 -- The summaries that match, by start and id. A parameter that is null doesn't filter; the time bounds are inclusive.
--- A workflow's parent is the least of those that claim it as a child.
+-- A workflow's parent is the least of those that claim it as a child. ids: the only ones, or null for all.
 -- Indexes: workflows_by_start, workflows_by_type, children_by_child, children_by_parent.
 select
     w.workflow_id, w.workflow_type, w.status, w.started_at, w.ended_at, p.parent_id,
@@ -10,6 +10,7 @@ left join lateral (
     where c.child_id = w.workflow_id order by c.parent_id limit 1
 ) as p on true
 where w.workflow_type is not null
+    and (%(ids)s::uuid[] is null or w.workflow_id = any(%(ids)s))
     and (%(workflow_type)s::text is null or w.workflow_type = %(workflow_type)s)
     and (%(status)s::text is null or w.status = %(status)s)
     and (%(started_after)s::timestamptz is null or w.started_at >= %(started_after)s)
