@@ -4,8 +4,8 @@
 history of 1,000 events and 10,000 active ids of 50,000 workflows, in tables filled as `reads.py` does. Each round
 takes every way once, so that a machine that slows down slows all of them: the very statement that the store sends, by
 psycopg on another connection, in binary form; the same through the pool, in a snapshot with the checkpoints, still as
-rows; the whole read, eventual. The table shows medians in milliseconds, the median of the rounds' ratios to the bare
-SQL, and the lowest times.
+rows; the whole read, eventual. The table shows milliseconds: medians with the median of the rounds' ratios to the bare
+SQL, the lowest, and the medians of the CPU time that the event loop's thread took.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ import json
 import statistics
 import tempfile
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -31,7 +32,16 @@ from aion_store.postgres.pool import Query, ReadPool
 from reads import ACTIVE, EVENTUAL, PARTITIONS, SCHEMA, THOUSAND, Call, fill
 
 WORKFLOWS, LONG_HISTORY, UNCOUNTED = 50_000, 1_000, 5
+PLANNED_EACH_TIME = "-c plan_cache_mode=force_custom_plan"
+"""As the pool's connections are set: a generic plan of the list takes longer than planning it."""
 WAYS = "bare", "rows", "whole"
+
+
+class Cost(NamedTuple):
+    """How long one call took, and how long the event loop's thread worked for it."""
+
+    ms: float
+    cpu_ms: float
 
 
 class Read(NamedTuple):
@@ -68,8 +78,8 @@ def reads_of(store: KafkaEventStore) -> list[Read]:
     ]
 
 
-async def measure(read: Read, bare: psycopg.AsyncConnection[Any], pool: ReadPool, rounds: int) -> list[list[float]]:
-    """Milliseconds of each way in each round, in turns."""
+async def measure(read: Read, bare: psycopg.AsyncConnection[Any], pool: ReadPool, rounds: int) -> list[list[Cost]]:
+    """What each way cost in each round, in turns."""
 
     async def alone() -> None:
         cursor = bare.cursor(binary=True)
@@ -77,15 +87,33 @@ async def measure(read: Read, bare: psycopg.AsyncConnection[Any], pool: ReadPool
         await cursor.fetchall()
 
     ways: list[Call] = [alone, lambda: pool.snapshot([read.query]), read.call]
-    found: list[list[float]] = []
+    found: list[list[Cost]] = []
     for _ in range(UNCOUNTED + rounds):
-        times: list[float] = []
+        costs: list[Cost] = []
         for way in ways:
-            began = time.perf_counter()
+            began, cpu_began = time.perf_counter(), time.thread_time()
             await way()
-            times.append((time.perf_counter() - began) * 1_000)
-        found.append(times)
+            costs.append(Cost((time.perf_counter() - began) * 1_000, (time.thread_time() - cpu_began) * 1_000))
+        found.append(costs)
     return found[UNCOUNTED:]
+
+
+def table(found: Mapping[str, list[list[Cost]]]) -> str:
+    """Markdown, three rows a read."""
+    lines = ["| read | bare SQL | as rows | the whole read |", "|---|---|---|---|"]
+    for name, rounds in found.items():
+        ways = list(zip(*rounds, strict=True))
+        bare = ways[0]
+        cells = [f"{statistics.median(cost.ms for cost in bare):.2f}"]
+        for way in ways[1:]:
+            ratio = statistics.median(cost.ms / alone.ms for cost, alone in zip(way, bare, strict=True))
+            cells.append(f"{statistics.median(cost.ms for cost in way):.2f}, {ratio:.2f} ×")
+        lines += [
+            f"| {name} | {' | '.join(cells)} |",
+            f"| the lowest | {' | '.join(f'{min(cost.ms for cost in way):.2f}' for way in ways)} |",
+            f"| CPU | {' | '.join(f'{statistics.median(cost.cpu_ms for cost in way):.2f}' for way in ways)} |",
+        ]
+    return "\n".join(lines)
 
 
 async def main() -> None:
@@ -106,21 +134,15 @@ async def main() -> None:
                 async with (
                     kafka_store(settings) as store,
                     await psycopg.AsyncConnection.connect(
-                        stack.postgres_dsn, autocommit=True, prepare_threshold=0
+                        stack.postgres_dsn, autocommit=True, prepare_threshold=0, options=PLANNED_EACH_TIME
                     ) as bare,
                 ):
                     found = {read.name: await measure(read, bare, pool, wanted.rounds) for read in reads_of(store)}
             finally:
                 await pool.close()
-    print("| read | bare SQL | the store's, as rows | the whole read |\n|---|---|---|---|")
-    for name, rounds in found.items():
-        bare_ms, rows_ms, whole_ms = (statistics.median(times) for times in zip(*rounds, strict=True))
-        rows_ratio = statistics.median(rows / bare for bare, rows, _ in rounds)
-        whole_ratio = statistics.median(whole / bare for bare, _, whole in rounds)
-        print(f"| {name} | {bare_ms:.2f} | {rows_ms:.2f}, {rows_ratio:.2f} × | {whole_ms:.2f}, {whole_ratio:.2f} × |")
-        print("| its lowest |", " | ".join(f"{min(times):.2f}" for times in zip(*rounds, strict=True)), "|")
+    print(table(found))
     if wanted.json:
-        wanted.json.write_text(json.dumps({"ways": WAYS, "rounds_ms": found}, indent=1))
+        wanted.json.write_text(json.dumps({"ways": WAYS, "rounds_ms_and_cpu_ms": found}, indent=1))
 
 
 if __name__ == "__main__":
