@@ -158,9 +158,11 @@ class Rebuild:
             analyzed = False
             while True:
                 await filling.fill(progress)
-                await index_attributes(connection, self.schema, generation)  # those registered meanwhile as well
+                async with _waiting_for_locks(connection):
+                    await index_attributes(connection, self.schema, generation)  # those registered meanwhile as well
+                    if not analyzed:
+                        await _analyze(connection, generation)
                 if not analyzed:
-                    await _analyze(connection, generation)
                     analyzed = True
                     continue
                 swap_s = await self._swap(connection, generation, filling)
@@ -198,6 +200,14 @@ class Rebuild:
             for place, checkpoint in held.checkpoints.items()
             if checkpoint.topic_id in topic_ids
         }
+
+
+@asynccontextmanager
+async def _waiting_for_locks(connection: AsyncConnection[Any]) -> AsyncGenerator[None]:
+    """Nobody but autovacuum holds the new tables, and it gives way to who waits long enough."""
+    await connection.execute("set lock_timeout = 0")
+    yield
+    await connection.execute(f"set lock_timeout = {_LOCK_MS}".encode())
 
 
 async def _analyze(connection: AsyncConnection[Any], generation: str) -> None:

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import psycopg
 import pytest
+from psycopg.pq import TransactionStatus
 from pydantic import SecretStr
 
 from aion_projectors import filling, shared_filling
 from aion_projectors.filling import Progress
-from aion_projectors.rebuild import Rebuild, Rebuilt
+from aion_projectors.rebuild import APPLICATION_NAME, Rebuild, Rebuilt
 from aion_projectors.shared_filling import FillingOrders, fill_shares
 from aion_service.backends import kafka_store
 from aion_service.event_store import KafkaEventStore
@@ -29,6 +31,7 @@ from tests.integration.test_projected_tables import write_histories
 from tests.projected_log import Projected, make_projected, running_worker
 from tests.servers import Servers
 from tests.verifying import assert_clean
+from tests.waiting import wait_until
 
 PARTITIONS = 4
 EVENTS = 10_000
@@ -169,6 +172,30 @@ def test_a_rebuild_that_was_interrupted_goes_on_or_is_removed(
     assert asyncio.run(begin_and_remove()) == ["aion_g3", None]
     assert schemas(projected) == ["aion_g2"]
     assert_clean(projected)
+
+
+def test_autovacuum_may_hold_the_new_tables(projected: Projected, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("aion_projectors.rebuild._LOCK_MS", 50)
+    write_histories(projected, range(1, 6))
+    waits = (
+        "select count(*) from pg_stat_activity where application_name = %s and wait_event_type = 'Lock'"
+        " and query_start < clock_timestamp() - interval '200 ms'"
+    )
+    with psycopg.connect(projected.dsn) as holder, ThreadPoolExecutor(1) as threads:
+
+        def hold(*_: object) -> None:
+            if holder.info.transaction_status == TransactionStatus.IDLE:
+                holder.execute("lock table aion_g2.workflows in share update exclusive mode")
+
+        rebuilding = threads.submit(lambda: asyncio.run(rebuild_of(projected).run(hold, resume=False)))
+        try:
+            wait_until(
+                lambda: projected.rows(waits, APPLICATION_NAME) == [(1,)] or rebuilding.done(), "the rebuild waits"
+            )
+            assert not rebuilding.done()
+        finally:
+            holder.rollback()
+        assert rebuilding.result().generation == "aion_g2"
 
 
 def test_processes_fill_shares_of_a_long_log(projected: Projected, monkeypatch: pytest.MonkeyPatch) -> None:
