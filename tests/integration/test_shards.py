@@ -141,6 +141,7 @@ def test_an_operator_sees_and_mends_both_databases(settings: Settings) -> None:
     assert "BAD" not in command(settings, "doctor")
     assert len(command(settings, "lag", "--json").splitlines()) == PARTITIONS + 1
     assert "None is halted" in command(settings, "unhalt")
+    assert "next: nothing" in command(settings, "upgrade", "status")
     assert command(settings, "quarantine", "list") == ""
     damage = "update workflows set head = head + 1"
     for dsn in (settings.write_dsn, *settings.shards):

@@ -95,7 +95,8 @@ def next_step(found: UpgradeStatus, formats: RecordFormats) -> str:
 async def _opened(formats: RecordFormats) -> ProjectorSettings:
     settings = await asyncio.to_thread(lambda: projector_settings(Settings.load()))
     log = await describe_log(settings)
-    await check_schema(settings.dsn, schema=settings.schema_name, log=log, formats=formats)
+    for dsn, held in settings.dsns.held(log):
+        await check_schema(dsn, schema=settings.schema_name, log=log, held=held, formats=formats)
     return settings
 
 
