@@ -14,22 +14,18 @@ import argparse
 import asyncio
 import json
 import statistics
-import tempfile
 import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import psycopg
-from pydantic import SecretStr
 
-from aion_service.backends import kafka_store, prepare
-from aion_service.embedded.stack import embedded_stack
+from aion_service.backends import kafka_store
 from aion_service.event_store import KafkaEventStore
-from aion_service.settings import Settings
 from aion_store.log.partitioning import partition_of
 from aion_store.postgres.pool import Query, ReadPool
-from reads import ACTIVE, EVENTUAL, PARTITIONS, SCHEMA, THOUSAND, Call, fill
+from reads import ACTIVE, EVENTUAL, PARTITIONS, SCHEMA, THOUSAND, Call, filled_servers
 
 WORKFLOWS, LONG_HISTORY, UNCOUNTED = 50_000, 1_000, 5
 PLANNED_EACH_TIME = "-c plan_cache_mode=force_custom_plan"
@@ -119,27 +115,19 @@ def table(found: Mapping[str, list[list[Cost]]]) -> str:
 async def main() -> None:
     """Fill, measure, print."""
     wanted = arguments()
-    with tempfile.TemporaryDirectory(prefix="aion-bench-") as directory:
-        async with embedded_stack(Path(directory) / "stack") as stack:
-            settings = Settings(
-                bootstrap_servers=stack.bootstrap_servers,
-                postgres_dsn=SecretStr(stack.postgres_dsn),
-                partitions=PARTITIONS,
-            )
-            await prepare(settings)
-            await asyncio.to_thread(fill, stack.postgres_dsn, WORKFLOWS, LONG_HISTORY)
-            pool = ReadPool(settings.read_dsn, settings.schema_name)
-            await pool.open()
-            try:
-                async with (
-                    kafka_store(settings) as store,
-                    await psycopg.AsyncConnection.connect(
-                        stack.postgres_dsn, autocommit=True, prepare_threshold=0, options=PLANNED_EACH_TIME
-                    ) as bare,
-                ):
-                    found = {read.name: await measure(read, bare, pool, wanted.rounds) for read in reads_of(store)}
-            finally:
-                await pool.close()
+    async with filled_servers(WORKFLOWS, LONG_HISTORY) as settings:
+        pool = ReadPool(settings.read_dsn, settings.schema_name)
+        await pool.open()
+        try:
+            async with (
+                kafka_store(settings) as store,
+                await psycopg.AsyncConnection.connect(
+                    settings.read_dsn, autocommit=True, prepare_threshold=0, options=PLANNED_EACH_TIME
+                ) as bare,
+            ):
+                found = {read.name: await measure(read, bare, pool, wanted.rounds) for read in reads_of(store)}
+        finally:
+            await pool.close()
     print(table(found))
     if wanted.json:
         wanted.json.write_text(json.dumps({"ways": WAYS, "rounds_ms_and_cpu_ms": found}, indent=1))

@@ -16,7 +16,8 @@ import statistics
 import sys
 import tempfile
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -189,9 +190,9 @@ async def measure(store: KafkaEventStore, dsn: str, rounds: int) -> dict[str, tu
         return found
 
 
-async def main() -> None:
-    """Fill, measure, print."""
-    wanted = arguments()
+@asynccontextmanager
+async def filled_servers(workflows: int, history: int) -> AsyncGenerator[Settings]:
+    """The settings of a store on servers of its own, whose tables hold so many workflows and the long history."""
     with tempfile.TemporaryDirectory(prefix="aion-bench-") as directory:
         async with embedded_stack(Path(directory) / "stack") as stack:
             settings = Settings(
@@ -200,9 +201,15 @@ async def main() -> None:
                 partitions=PARTITIONS,
             )
             await prepare(settings)
-            await asyncio.to_thread(fill, stack.postgres_dsn, wanted.workflows, wanted.history)
-            async with kafka_store(settings) as store:
-                found = await measure(store, stack.postgres_dsn, wanted.rounds)
+            await asyncio.to_thread(fill, settings.write_dsn, workflows, history)
+            yield settings
+
+
+async def main() -> None:
+    """Fill, measure, print."""
+    wanted = arguments()
+    async with filled_servers(wanted.workflows, wanted.history) as settings, kafka_store(settings) as store:
+        found = await measure(store, settings.write_dsn, wanted.rounds)
     print("| read | ms | of its bare SQL |\n|---|---|---|")
     for name, (measured, bare) in found.items():
         print(f"| {name} | {measured:.2f} | {'' if bare is None else f'{measured / bare:.2f} × {bare:.2f}'} |")

@@ -80,7 +80,7 @@ class Filling:
         ends, looked = await self._look(), time.monotonic()
         reading = asyncio.ensure_future(self._poll(_WAIT_S))
         try:
-            while self._left(ends) > NEAR_OFFSETS:
+            while sum(self._left(ends).values()) > NEAR_OFFSETS:
                 stretches = await asyncio.shield(reading)
                 reading = asyncio.ensure_future(self._poll(_WAIT_S))  # the next one while this one is applied
                 await self._apply(stretches)
@@ -98,7 +98,7 @@ class Filling:
 
     async def left(self) -> dict[LogPartition, int]:
         """How many offsets aren't applied yet."""
-        return {place: max(0, end - self._read_to[place]) for place, end in (await self._look()).items()}
+        return self._left(await self._look())
 
     async def _begin_reading(self) -> None:
         if self._reader is None:
@@ -106,8 +106,8 @@ class Filling:
             starts = {TopicPartitionKey(topics[log], number): at for (log, number), at in self._read_to.items()}
             self._reader = await asyncio.to_thread(CommittedReader, self._client, starts)
 
-    def _left(self, ends: Mapping[LogPartition, int]) -> int:
-        return sum(max(0, end - self._read_to[place]) for place, end in ends.items())
+    def _left(self, ends: Mapping[LogPartition, int]) -> dict[LogPartition, int]:
+        return {place: max(0, end - self._read_to[place]) for place, end in ends.items()}
 
     async def reach(self, goals: Mapping[LogPartition, int], deadline: float) -> bool:
         """Apply what is left until every goal is reached; False when that isn't so by the deadline."""

@@ -16,14 +16,11 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from typing import Final
 
-import psycopg
 from pydantic import BaseModel, ConfigDict, Field
 
-from aion_projectors.collecting import collecting_rarely
 from aion_projectors.filling import Progress, open_filling
-from aion_store.errors import StoreError
+from aion_projectors.program import run_program
 from aion_store.log.reader import ClientSettings
-from aion_store.postgres.errors import one_line
 from aion_store.postgres.generation import LogPartition
 from aion_store.postgres.log_identity import LogIdentity
 from aion_store.projected import LogName
@@ -114,16 +111,7 @@ def main() -> int:
     """The program: orders from the environment."""
     threading.Thread(target=_end_with_input, daemon=True).start()
     logging.basicConfig(stream=sys.stderr, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
-    try:
-        with collecting_rarely():
-            asyncio.run(_run(FillingOrders.model_validate_json(os.environ[ENVIRONMENT_VARIABLE])))
-    except StoreError as error:
-        print(error, file=sys.stderr)  # noqa: T201 - the last word of a program
-        return 1
-    except psycopg.Error as error:
-        print(f"Postgres refused what the rebuild asked: {one_line(error)}.", file=sys.stderr)  # noqa: T201
-        return 1
-    return 0
+    return run_program(_run(FillingOrders.model_validate_json(os.environ[ENVIRONMENT_VARIABLE])), "rebuild")
 
 
 if __name__ == "__main__":

@@ -16,22 +16,19 @@ from typing import Final
 
 import psycopg
 
-from aion_projectors.collecting import collecting_rarely
 from aion_projectors.faust_app import build_app, run_app
 from aion_projectors.logs import describe_log
+from aion_projectors.program import run_program
 from aion_projectors.projection import Projection
 from aion_projectors.settings import ENVIRONMENT_VARIABLE, ProjectorSettings
 from aion_projectors.sharded_projection import ShardedProjection
 from aion_store.errors import ConfigurationError, StoreError
 from aion_store.log.format import BUILD_FORMATS, RecordFormats
 from aion_store.postgres.announcing import announced
-from aion_store.postgres.errors import one_line
 from aion_store.postgres.log_identity import LogIdentity
 from aion_store.postgres.migrate import check_schema
 from aion_store.projected import LogName
 
-STOPPED: Final = 0
-FAILED: Final = 1
 UNUSABLE: Final = 2
 
 _PAUSE_S: Final = 0.2
@@ -93,16 +90,7 @@ def run(settings: ProjectorSettings) -> int:
     logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     for name in ("faust", "mode", "aiokafka"):
         logging.getLogger(name).setLevel(logging.WARNING)
-    try:
-        with collecting_rarely():
-            asyncio.run(_until_signalled(settings))
-    except StoreError as error:
-        print(error, file=sys.stderr)  # noqa: T201 - the last word of a program
-        return FAILED
-    except psycopg.Error as error:
-        print(f"Postgres refused what the projector asked: {one_line(error)}.", file=sys.stderr)  # noqa: T201
-        return FAILED
-    return STOPPED
+    return run_program(_until_signalled(settings), "projector")
 
 
 def main() -> int:

@@ -10,6 +10,7 @@ from aion_projectors.settings import ProjectorSettings
 from aion_service.backends import projector_settings
 from aion_service.settings import Settings
 from aion_store.errors import ConfigurationError
+from aion_store.log.format import BUILD_FORMATS, RecordFormats
 from aion_store.postgres.log_identity import LogIdentity
 from aion_store.postgres.migrate import check_schema
 
@@ -41,13 +42,15 @@ def check_one_database(settings: ProjectorSettings) -> None:
         )
 
 
-async def opened() -> Opened:
+async def opened(formats: RecordFormats = BUILD_FORMATS) -> Opened:
     """The store of the environment, whose tables must be of this version and made from its log.
+
+    `formats` are the record formats that the build reads.
 
     Raises ConfigurationError, SchemaMismatchError, and UnavailableError when a server doesn't answer.
     """
     settings = await asyncio.to_thread(lambda: projector_settings(Settings.load()))
     log = await describe_log(settings)
     for dsn, held in settings.dsns.held(log):
-        await check_schema(dsn, schema=settings.schema_name, log=log, held=held)
+        await check_schema(dsn, schema=settings.schema_name, log=log, held=held, formats=formats)
     return Opened(settings, log)

@@ -5,22 +5,18 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 from importlib.metadata import version as installed_version
 from typing import Annotated
 
 import typer
 
-from aion_projectors.logs import describe_log
-from aion_projectors.settings import ProjectorSettings
-from aion_service.backends import projector_settings
+from aion_service.cli.opened import opened
 from aion_service.cli.output import put, say
 from aion_service.cli.running import OK, run
-from aion_service.settings import Settings
 from aion_store.log.format import BUILD_FORMATS, RecordFormats
 from aion_store.postgres import upgrading
-from aion_store.postgres.migrate import check_schema, migrations
+from aion_store.postgres.migrate import migrations
 from aion_store.postgres.processes import ALIVE_S, Process
 from aion_store.postgres.upgrading import UpgradeStatus
 
@@ -47,7 +43,7 @@ def finalize_command() -> None:
 
 async def status(*, as_json: bool, formats: RecordFormats = BUILD_FORMATS) -> int:
     """Print how far an upgrade is."""
-    settings = await _opened(formats)
+    settings = (await opened(formats)).settings
     found = await upgrading.read_status(settings.dsn, settings.schema_name)
     if as_json:
         put(json.dumps(_plain(found, formats)))
@@ -70,7 +66,7 @@ async def status(*, as_json: bool, formats: RecordFormats = BUILD_FORMATS) -> in
 
 async def finalize(formats: RecordFormats = BUILD_FORMATS) -> int:
     """Finalize the newest record format of the build."""
-    settings = await _opened(formats)
+    settings = (await opened(formats)).settings
     if await upgrading.finalize(settings.dsn, settings.schema_name, formats):
         say(f"Record format {formats.newest} is finalized: a writer writes it from when it is started again.")
     else:
@@ -90,14 +86,6 @@ def next_step(found: UpgradeStatus, formats: RecordFormats) -> str:
         f"see to it that what isn't listed (auditors, exports, consumers of your own) reads {formats.newest} as well; "
         "then aion-store upgrade finalize, and start the writers again, one by one"
     )
-
-
-async def _opened(formats: RecordFormats) -> ProjectorSettings:
-    settings = await asyncio.to_thread(lambda: projector_settings(Settings.load()))
-    log = await describe_log(settings)
-    for dsn, held in settings.dsns.held(log):
-        await check_schema(dsn, schema=settings.schema_name, log=log, held=held, formats=formats)
-    return settings
 
 
 def _plain(found: UpgradeStatus, formats: RecordFormats) -> dict[str, object]:

@@ -239,9 +239,16 @@ def frame_record(
 
 def chain_of_record(record: LogRecord, previous_chain: bytes) -> bytes:
     """The chain value that a record read from the log must have after `previous_chain`."""
-    draft = Draft(record.key, record.value, record.kind, record.seq, record.at)
-    place = (record.append_id, record.append_index, record.append_count, record.ordinal)
-    return frame_record(draft, *place, previous_chain, record.version)[1]
+    return chain_next(
+        previous_chain,
+        key=record.key,
+        kind=record.kind.encode(),
+        seq=None if record.seq is None else b"%d" % record.seq,
+        append=f"{record.append_id}:{record.append_index}/{record.append_count}".encode(),
+        ordinal=b"%d" % record.ordinal,
+        version=b"%d" % record.version,
+        value=record.value,
+    )
 
 
 def frame_append(

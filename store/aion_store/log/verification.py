@@ -7,8 +7,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from aion_store.log.appends import NO_PREFIX, OpenPrefix, complete_appends
-from aion_store.log.chain import chain_next
-from aion_store.log.record import LogRecord, ParsedRecord
+from aion_store.log.record import LogRecord, ParsedRecord, chain_of_record
 
 
 class ChainPoint(NamedTuple):
@@ -63,7 +62,7 @@ class ChainCheck:
             return ChainFault(
                 self.partition, wanted, record.offset, f"found ordinal {record.ordinal}: a record is missing or added"
             )
-        chain = chain_after(self.point.chain, record)
+        chain = chain_of_record(record, self.point.chain)
         if chain != record.chain:
             reason = "the record, or the chain value it carries, isn't what was written after the one before"
             return ChainFault(self.partition, wanted, record.offset, reason)
@@ -79,17 +78,3 @@ class ChainCheck:
             return None
         reason = f"the log ends here, the note names ordinal {self.expected.ordinal}: records were cut off"
         return ChainFault(self.partition, self.point.ordinal + 1, None, reason)
-
-
-def chain_after(previous: bytes, record: LogRecord) -> bytes:
-    """The chain value that the record has after `previous`, whatever value it carries."""
-    return chain_next(
-        previous,
-        key=record.key,
-        kind=record.kind.encode(),
-        seq=None if record.seq is None else b"%d" % record.seq,
-        append=f"{record.append_id}:{record.append_index}/{record.append_count}".encode(),
-        ordinal=b"%d" % record.ordinal,
-        version=b"%d" % record.version,
-        value=record.value,
-    )
