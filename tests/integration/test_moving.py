@@ -63,7 +63,9 @@ def test_a_database_restored_from_an_older_backup_catches_up_by_itself(servers: 
     name = f"backup_{secrets.token_hex(6)}"
     source = projected.rows("select current_database()")[0][0]
     with psycopg.connect(servers.postgres_dsn, autocommit=True) as connection:
-        connection.execute(f"create database {name} template {source}".encode())  # the very files, as of now
+        # The very files, as of now: whoever is still connected, if only autovacuum, would be in the way.
+        connection.execute("select pg_terminate_backend(pid, 5000) from pg_stat_activity where datname = %s", [source])
+        connection.execute(f"create database {name} template {source}".encode())
         try:
             with running_worker(projected.settings):
                 write_histories(projected, range(20, 28))
