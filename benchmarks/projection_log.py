@@ -38,7 +38,7 @@ BEGAN = START + timedelta(microseconds=123_456)  # as clocks tell the time: with
 Frames = dict[int, list[WireRecord]]
 
 
-def history(workflow_id: WorkflowId) -> Iterator[list[Event]]:
+def history(workflow_id: WorkflowId, payload: str = "x" * PAYLOAD_CHARS) -> Iterator[list[Event]]:
     """The appends of one workflow: its start, some tasks, its end."""
     build = HistoryBuilder(workflow_id, at=BEGAN)
     due = NamedTimer("deadline")
@@ -51,15 +51,19 @@ def history(workflow_id: WorkflowId) -> Iterator[list[Event]]:
     for task in range(1, TASKS + 1):
         activity = ActivityId(task)
         yield [build.scheduled(task), build.build(ActivityStarted, activity_id=activity, attempt=1)]
-        yield [build.activity_completed(task), build.signal("x" * PAYLOAD_CHARS)]
+        yield [build.activity_completed(task), build.signal(payload)]
     yield [build.timer_fired(due), build.completed()]
 
 
 class Histories:
     """Endlessly many workflows, 500 of them open at once, as the records that their appends become."""
 
-    def __init__(self, chains: Mapping[int, bytes] | None = None) -> None:
-        """`chains` is what each partition's chain begins with; projecting doesn't look at it, verifying does."""
+    def __init__(self, chains: Mapping[int, bytes] | None = None, *, varied: bool = False) -> None:
+        """`chains` is what each partition's chain begins with; projecting doesn't look at it, verifying does.
+
+        `varied`: each workflow's payloads are hex digits of its own, which don't compress well.
+        """
+        self._varied = varied
         self._source = random.Random(1)
         self._running: list[tuple[WorkflowId, Iterator[list[Event]]]] = []
         self._ordinals = dict.fromkeys(range(PARTITIONS), 0)
@@ -89,7 +93,8 @@ class Histories:
         while True:
             while len(self._running) < OPEN_WORKFLOWS:
                 workflow_id = WorkflowId(int=self._source.getrandbits(128))
-                self._running.append((workflow_id, history(workflow_id)))
+                payload = self._source.randbytes(PAYLOAD_CHARS // 2).hex() if self._varied else "x" * PAYLOAD_CHARS
+                self._running.append((workflow_id, history(workflow_id, payload)))
             place = self._source.randrange(len(self._running))
             workflow_id, rest = self._running[place]
             batch = next(rest, None)

@@ -12,10 +12,11 @@ from uuid import UUID
 from aion_projectors.batch import Batch, WorkflowKey
 from aion_projectors.differences import Row, plain
 from aion_projectors.plan import Behind, Gap
-from aion_projectors.replay import STALL_S, Replay
+from aion_projectors.replay import STALL_S, Replay, Replayed
 from aion_projectors.verify_rows import OF_THE_TOPIC, OWNED_TABLES, workflow_row
 from aion_projectors.verify_selection import KeyBounds, Selection
 from aion_projectors.workflow_rows import WorkflowRows, fold_appends
+from aion_store.archive.archive import Archive
 from aion_store.errors import LogGapError, SchemaMismatchError
 from aion_store.log.appends import Append
 from aion_store.log.reader import ClientSettings, EndOfLog, TopicIdentity
@@ -38,36 +39,36 @@ def derived_rows(
     partition: int,
     until: PartitionPosition,
     workflows: Collection[WorkflowId] | None = None,
+    archive: Archive | None = None,
 ) -> Iterator[DerivedRow]:
     """The rows of all workflows of a partition, or of some, after the appends that are whole before `until`.
 
     In the order of workflow, table and key. All of the partition's rows are in memory meanwhile. Blocks. Raises
-    LogGapError where a record is missing, SchemaMismatchError when the log's beginning is gone, UnavailableError.
+    LogGapError where a record is missing, SchemaMismatchError when the log's beginning is gone and not in the archive,
+    UnavailableError.
     """
     bounds = KeyBounds(Selection(ids=None if workflows is None else frozenset(each.bytes for each in workflows)))
     folded: dict[WorkflowKey, WorkflowRows] = {}
-    for appends in _appends(client, topic, partition, until):
+    end = _end(client, topic, partition, until)
+    for read in Replay(client, topic, partition, archive).up_to(end):
+        _check(read, topic, partition)
         batch = Batch()
-        batch.add(partition, bounds.wanted(appends))
+        batch.add(partition, bounds.wanted([append for append in read.plan.appends if _is_before(append, until)]))
         for key, entries in batch.appends.items():
             folded[key] = fold_appends(folded.get(key, WorkflowRows()), entries).rows
     for key in sorted(folded):
         yield from _rows_of(str(UUID(bytes=key.workflow_id)), folded[key])
 
 
-def _appends(
-    client: ClientSettings, topic: TopicIdentity, partition: int, until: PartitionPosition
-) -> Iterator[list[Append]]:
-    for read in Replay(client, topic, partition).up_to(_end(client, topic, partition, until)):
-        match read.plan.fault:
-            case Gap(expected=expected, found=found):
-                raise LogGapError(partition, expected, found)
-            case Behind(position=position):
-                back = f"one that goes back at offset {position}"
-                raise SchemaMismatchError("ordinals that go on", back, f"Partition {partition} of {topic.name}")
-            case None:
-                pass
-        yield [append for append in read.plan.appends if _is_before(append, until)]
+def _check(read: Replayed, topic: TopicIdentity, partition: int) -> None:
+    match read.plan.fault:
+        case Gap(expected=expected, found=found):
+            raise LogGapError(partition, expected, found)
+        case Behind(position=position):
+            back = f"one that goes back at offset {position}"
+            raise SchemaMismatchError("ordinals that go on", back, f"Partition {partition} of {topic.name}")
+        case None:
+            pass
 
 
 def _is_before(append: Append, until: PartitionPosition) -> bool:

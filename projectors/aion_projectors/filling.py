@@ -15,8 +15,10 @@ from aion_projectors.checkpoints import GenerationCheckpoints
 from aion_projectors.plan import Behind, Checkpoint, Gap
 from aion_projectors.session import connect
 from aion_projectors.stretch import Stretch
+from aion_store.archive.archive import Archive
+from aion_store.archive.reading import LogReader
 from aion_store.errors import LogGapError, SchemaMismatchError, UnavailableError
-from aion_store.log.reader import ClientSettings, CommittedReader, EndOfLog, TopicPartitionKey
+from aion_store.log.reader import ClientSettings, EndOfLog, TopicPartitionKey
 from aion_store.postgres.generation import LogPartition
 from aion_store.postgres.log_identity import LogIdentity
 from aion_store.projected import LogName
@@ -43,10 +45,11 @@ class Filling:
         connection: AsyncConnection[Any],
         generation: str,
         share: Collection[int] | None = None,
+        archive: Archive | None = None,
     ) -> None:
-        """`share` are events partitions; None for all of them, and the packages."""
+        """`share` are events partitions; None for all of them, and the packages. `archive` is the events' beginning."""
         topic_ids: dict[LogName, str] = {"events": log.events.topic_id, "packages": log.packages.topic_id}
-        self._client, self._log, self._connection = client, log, connection
+        self._client, self._log, self._connection, self._archive = client, log, connection, archive
         self._checkpoints = GenerationCheckpoints(generation, topic_ids)
         self._applier = Applier(generation, self._checkpoints)
         self._logs: Mapping[str, LogName] = {log.events.name: "events", log.packages.name: "packages"}
@@ -55,7 +58,7 @@ class Filling:
         if share is None:
             self._places.append(LogPartition("packages", 0))
         self._ends = EndOfLog(client)
-        self._reader: CommittedReader | None = None
+        self._reader: LogReader | None = None
         self._read_to: dict[LogPartition, int] = {}
         self.reached: dict[LogPartition, Checkpoint] = {}
 
@@ -71,8 +74,8 @@ class Filling:
             await asyncio.to_thread(self._reader.close)
         self._ends.close()
 
-    async def fill(self, progress: Progress) -> None:
-        """Apply what the log holds until little is left.
+    async def fill(self, progress: Progress, near: int = NEAR_OFFSETS) -> None:
+        """Apply what the log holds until little is left: as many offsets as `near` says.
 
         Raises LogGapError when records are missing, SchemaMismatchError when the log's beginning is gone.
         """
@@ -80,7 +83,7 @@ class Filling:
         ends, looked = await self._look(), time.monotonic()
         reading = asyncio.ensure_future(self._poll(_WAIT_S))
         try:
-            while sum(self._left(ends).values()) > NEAR_OFFSETS:
+            while sum(self._left(ends).values()) > near:
                 stretches = await asyncio.shield(reading)
                 reading = asyncio.ensure_future(self._poll(_WAIT_S))  # the next one while this one is applied
                 await self._apply(stretches)
@@ -104,7 +107,8 @@ class Filling:
         if self._reader is None:
             topics = {log: topic for topic, log in self._logs.items()}
             starts = {TopicPartitionKey(topics[log], number): at for (log, number), at in self._read_to.items()}
-            self._reader = await asyncio.to_thread(CommittedReader, self._client, starts)
+            events = self._log.events.name
+            self._reader = await asyncio.to_thread(LogReader, self._client, starts, self._archive, events)
 
     def _left(self, ends: Mapping[LogPartition, int]) -> dict[LogPartition, int]:
         return {place: max(0, end - self._read_to[place]) for place, end in ends.items()}
@@ -168,14 +172,19 @@ class Filling:
 
 @asynccontextmanager
 async def open_filling(
-    client: ClientSettings, dsn: str, log: LogIdentity, generation: str, share: Collection[int] | None = None
+    client: ClientSettings,
+    dsn: str,
+    log: LogIdentity,
+    generation: str,
+    share: Collection[int] | None = None,
+    archive: Archive | None = None,
 ) -> AsyncGenerator[Filling]:
     """Fill a generation within the block, or some events partitions of it.
 
     Raises SchemaMismatchError when its checkpoints are another log's.
     """
     async with await connect(dsn) as connection:
-        filling = Filling(client, log, connection, generation, share)
+        filling = Filling(client, log, connection, generation, share, archive)
         try:
             await filling.open()
             yield filling

@@ -21,6 +21,7 @@ from psycopg import AsyncConnection, sql
 
 from aion_projectors.filling import Filling, Progress, open_filling
 from aion_projectors.shared_filling import FillingOrders, fill_shares, shares_of
+from aion_store.archive.archive import Archive
 from aion_store.errors import ConfigurationError, SchemaMismatchError
 from aion_store.log.reader import ClientSettings
 from aion_store.postgres.attribute_registry import index_attributes
@@ -71,6 +72,7 @@ class Rebuild:
     `accept_log`: take the log as it is, whatever the live tables say: a topic that was recreated, another cluster, a
     log that lost records. What only the former log held is gone after the swap.
     `processes`: how many may fill shares of a long log side by side.
+    `archive`: where the events log begins, if Kafka no longer holds that.
     """
 
     client: ClientSettings = field(repr=False)
@@ -79,6 +81,7 @@ class Rebuild:
     log: LogIdentity
     accept_log: bool = False
     processes: int = field(default_factory=lambda: os.cpu_count() or 1)
+    archive: Archive | None = None
 
     async def run(self, progress: Progress, *, resume: bool) -> Rebuilt:
         """Fill a new generation (or go on with the one in the making), make it live, remove the old one.
@@ -150,8 +153,10 @@ class Rebuild:
 
     async def _fill_and_swap(self, connection: AsyncConnection[Any], found: Generations, progress: Progress) -> float:
         generation = found.building or found.next_name
-        async with open_filling(self.client, self.dsn, self.log, generation) as filling:
-            orders = FillingOrders(kafka=self.client, dsn=self.dsn, log=self.log, generation=generation)
+        async with open_filling(self.client, self.dsn, self.log, generation, archive=self.archive) as filling:
+            orders = FillingOrders(
+                kafka=self.client, dsn=self.dsn, log=self.log, generation=generation, archive=self.archive
+            )
             if shares := shares_of(await filling.left(), self.processes):
                 await fill_shares(orders, shares, progress)
                 await filling.open()

@@ -21,6 +21,7 @@ from aion_projectors.session import connect
 from aion_projectors.statements import statement
 from aion_projectors.workflow_rows import WorkflowRows
 from aion_projectors.writing import rejected_write
+from aion_store.archive.archive import Archive
 from aion_store.log.appends import Append
 from aion_store.log.partitioning import partition_of
 from aion_store.log.reader import ClientSettings
@@ -54,11 +55,13 @@ async def refold(
     workflow_ids: Collection[WorkflowId],
     report: Report,
     progress: Progress,
+    archive: Archive | None = None,
 ) -> None:
     """Make the rows of these workflows anew, one transaction a workflow; appends and reads go on meanwhile.
 
-    Each partition concerned is read from its first record. Raises UnavailableError when a server doesn't answer:
-    what was reported is done, the rest is as it was. Raises SchemaMismatchError when the tables are another log's.
+    Each partition concerned is read from its first record, in `archive` if the log begins there. Raises
+    UnavailableError when a server doesn't answer: what was reported is done, the rest is as it was. Raises
+    SchemaMismatchError when the tables are another log's.
     """
     by_partition: dict[int, list[WorkflowId]] = defaultdict(list)
     for workflow_id in sorted(set(workflow_ids)):
@@ -68,7 +71,8 @@ async def refold(
         async with await connect(dsn) as connection:
             for partition, ids in sorted(by_partition.items()):
                 for start in range(0, len(ids), AT_ONCE):
-                    found = _Histories(Replay(client, log.events, partition), partition, ids[start : start + AT_ONCE])
+                    replay = Replay(client, log.events, partition, archive)
+                    found = _Histories(replay, partition, ids[start : start + AT_ONCE])
                     rows = await checkpoints.read(connection, [LogPartition("events", partition)])
                     (row,) = rows.values()
                     await asyncio.to_thread(found.read, row.checkpoint.position, progress)

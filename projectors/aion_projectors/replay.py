@@ -10,8 +10,10 @@ from typing import Final, NamedTuple
 
 from aion_projectors.plan import Behind, Checkpoint, Gap, Held, Plan, plan_stretch
 from aion_projectors.stretch import Stretch
+from aion_store.archive.archive import Archive
+from aion_store.archive.reading import scan_log
 from aion_store.log.chain import chain_start
-from aion_store.log.reader import ClientSettings, TopicIdentity, scan_committed
+from aion_store.log.reader import ClientSettings, TopicIdentity
 from aion_store.log.record import ParsedRecord
 
 STALL_S: Final = 30.0
@@ -28,7 +30,11 @@ class Replayed(NamedTuple):
 class Replay:
     """One reading of a partition. Everything blocks."""
 
-    def __init__(self, client: ClientSettings, topic: TopicIdentity, partition: int) -> None:
+    def __init__(
+        self, client: ClientSettings, topic: TopicIdentity, partition: int, archive: Archive | None = None
+    ) -> None:
+        """`archive` may be that of another topic, and isn't read then."""
+        self._archive = archive
         self._client, self._topic, self._partition = client, topic, partition
         self._checkpoint = Checkpoint(0, 0, chain_start(topic.topic_id, partition))
         self._held: Held | None = None
@@ -38,10 +44,10 @@ class Replay:
         """The records not read yet below offset `end`, stretch by stretch, in order.
 
         After a gap reading goes on behind it; after records whose ordinals go back it ends. Raises UnavailableError
-        when nothing comes for `STALL_S` seconds, SchemaMismatchError when the log no longer holds its first record.
+        when nothing comes for `STALL_S` seconds, SchemaMismatchError when neither the log nor an archive holds the
+        first record, or the archive isn't the log's.
         """
-        scan = scan_committed(self._client, self._topic.name, self._partition, self._read_to, end, STALL_S)
-        for read in scan:
+        for read in scan_log(self._client, self._topic, self._partition, self._read_to, end, STALL_S, self._archive):
             records = [record for record in read.records if record.offset < end]
             stretch: Stretch | None = Stretch(self._read_to, records, min(read.position, end))
             self._read_to = stretch.position

@@ -18,8 +18,9 @@ from typing import Final
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from aion_projectors.filling import Progress, open_filling
+from aion_projectors.filling import NEAR_OFFSETS, Progress, open_filling
 from aion_projectors.program import run_program
+from aion_store.archive.archive import Archive
 from aion_store.log.reader import ClientSettings
 from aion_store.postgres.generation import LogPartition
 from aion_store.postgres.log_identity import LogIdentity
@@ -42,6 +43,8 @@ class FillingOrders(BaseModel):
     log: LogIdentity
     generation: str
     partitions: tuple[int, ...] = ()
+    archive: Archive | None = None
+    near: int = NEAR_OFFSETS
 
 
 def shares_of(left: Mapping[LogPartition, int], processes: int) -> list[tuple[int, ...]]:
@@ -97,8 +100,9 @@ async def _run(orders: FillingOrders) -> None:
         print(partition, reached, end, flush=True)  # noqa: T201 - to the process that started this one
 
     client: ClientSettings = dict(orders.kafka)
-    async with open_filling(client, orders.dsn, orders.log, orders.generation, orders.partitions) as filling:
-        await filling.fill(tell)
+    filled = open_filling(client, orders.dsn, orders.log, orders.generation, orders.partitions, orders.archive)
+    async with filled as filling:
+        await filling.fill(tell, orders.near)
 
 
 def _end_with_input() -> None:

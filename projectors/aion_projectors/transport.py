@@ -13,6 +13,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, ClassVar, Final, cast
 
 from aiokafka.errors import (
@@ -42,6 +43,10 @@ Fetch = Mapping[TP, Fetched]
 """What is handed over at once, by partition."""
 
 
+def _nothing() -> None:
+    """All that a loop is woken for."""
+
+
 class ProjectorThread(driver.AIOKafkaConsumerThread):
     """The consumer's thread. What it stamps and what it seeks happens in one step of its loop each."""
 
@@ -50,6 +55,13 @@ class ProjectorThread(driver.AIOKafkaConsumerThread):
         self._epochs: dict[TP, int] = {}
         self._starts: dict[TP, int] = {}
         self._sought: object = None
+
+    async def _wakeup_timer_in_thread(self) -> None:
+        """As mode's, which wakes the app's loop with a coroutine: left unawaited where that loop has just ended."""
+        self.last_wakeup_at = time.monotonic()
+        await self.sleep(0)
+        with suppress(RuntimeError):
+            self.parent_loop.call_soon_threadsafe(_nothing)
 
     def _create_worker_consumer(self, transport: driver.Transport) -> Any:
         consumer = super()._create_worker_consumer(transport)

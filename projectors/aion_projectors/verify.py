@@ -22,6 +22,7 @@ from aion_projectors.verify_rows import OWNED_TABLES, TIMER_CALLS, DerivedCompar
 from aion_projectors.verify_selection import EVERYTHING, KeyBounds, Scope, Selection
 from aion_projectors.verify_tables import VerifiedTables, verified_tables
 from aion_projectors.workflow_rows import TimerCall, WorkflowRows, fold_appends
+from aion_store.archive.archive import Archive
 from aion_store.log.appends import Append
 from aion_store.log.reader import ClientSettings, EndOfLog, TopicIdentity
 from aion_store.postgres.log_identity import LogIdentity
@@ -60,13 +61,14 @@ class Verifier:
         workflows_at_once: int = WORKFLOWS_AT_ONCE,
         *,
         moved: bool = False,
+        archive: Archive | None = None,
     ) -> None:
         """`moved`: the log was mirrored from other topics. Their offsets and broker times may be in the rows, and how
-        the first record's chain follows from theirs isn't known: neither is compared.
+        the first record's chain follows from theirs isn't known: neither is compared. `archive` is the log's beginning.
         """
         self._client, self._dsn, self._schema, self._log = client, dsn, schema, log
         self._report, self._progress, self._at_once = report, progress, workflows_at_once
-        self.moved = moved
+        self.moved, self._archive = moved, archive
 
     def events(self, partition: int, scope: Scope = EVERYTHING) -> Verified:
         """Compare a partition of the events log with its tables."""
@@ -103,7 +105,7 @@ class Verifier:
         """The partition's records below the tables' checkpoint."""
         last = tables.checkpoint.ordinal
         end = min(tables.checkpoint.position, self._end_of(topic, partition))
-        for read in Replay(self._client, topic, partition).up_to(end):
+        for read in Replay(self._client, topic, partition, self._archive).up_to(end):
             yield read
             self._progress(tables.log, partition, read.plan.checkpoint.ordinal, last)
 

@@ -9,18 +9,21 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import NamedTuple
 
+from aion_service.archive.note import archive_of
 from aion_service.backends import DEFAULT_TARGET, ENVIRONMENT, embedded_settings
 from aion_service.embedded.stack import embedded_stack
 from aion_service.settings import Settings
+from aion_store.archive.archive import Archive
 from aion_store.errors import ConfigurationError
 from aion_store.log.reader import ClientSettings, TopicIdentity, describe_topic
 
 
 class LogConnection(NamedTuple):
-    """How to reach a log, and its events topic."""
+    """How to reach a log, its events topic, and the archive in which that begins, if the settings name one."""
 
     client: ClientSettings
     events: TopicIdentity
+    archive: Archive | None
 
     def __repr__(self) -> str:
         """Without the client's settings, which hold secrets."""
@@ -53,4 +56,5 @@ async def _described(settings: Settings) -> LogConnection:
             f"Kafka at {settings.bootstrap_servers} has no topic {settings.events_topic}: check the store's address "
             "and its topic prefix."
         )
-    return LogConnection(settings.client, topic)
+    archive = await asyncio.to_thread(archive_of, settings, topic)
+    return LogConnection(settings.client, topic, archive)

@@ -57,6 +57,11 @@ class Settings(BaseSettings):
     """More of librdkafka's settings, above all its security: `{"security.protocol": "SASL_SSL", …}`."""
     topic_prefix: str = "aion"
     """The topics are `<prefix>.events` and `<prefix>.packages`."""
+    archive: Path | None = None
+    """The directory of an archive of the log's beginning, which Kafka may no longer hold: what reads the log from its
+    beginning (rebuild, verify, refold, export, audit) begins there. Goes with `archive_key`."""
+    archive_key: str | None = None
+    """The key that the archive's note is signed with, as `audit key` printed it."""
     schema_name: str = "aion"
     """The Postgres schema that names the live tables; each generation of them has a schema of its own beside it."""
     partitions: int = Field(default=64, ge=1, le=10_000)
@@ -105,6 +110,14 @@ class Settings(BaseSettings):
             raise ValueError("bootstrap_servers: Field required, but for a store that only reads (ownership=none)")
         if self.share == "group" and self.advertised_address is None:
             raise ValueError("ownership=group needs advertised_address, host:port where the others reach this process")
+        return self
+
+    @model_validator(mode="after")
+    def _archive(self) -> Self:
+        if (self.archive is None) != (self.archive_key is None):
+            raise ValueError(
+                "archive and archive_key go together: a directory, and the key that its note is signed with"
+            )
         return self
 
     @model_validator(mode="after")

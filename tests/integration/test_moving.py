@@ -13,7 +13,7 @@ from aion_projectors.reanchor import reanchor
 from aion_projectors.rebuild import Rebuild
 from aion_projectors.worker import run_worker
 from aion_store.errors import SchemaMismatchError
-from aion_store.log.record import LogRecord, WireRecord, noop_record
+from aion_store.log.record import LogRecord, WireRecord, headers_of, noop_record
 from aion_store.postgres.generation import LogPartition
 from aion_store.postgres.migrate import migrate
 from tests.integration.test_projected_tables import write_histories
@@ -97,18 +97,7 @@ def mirror(source: Projected, target: Projected, skip_last: int = 0) -> None:
 
 def wire(record: LogRecord) -> WireRecord:
     """The record as it was written."""
-    of_event = (
-        [] if record.seq is None or record.at is None else [("seq", b"%d" % record.seq), ("at", record.at.encode())]
-    )
-    headers = [
-        ("kind", record.kind.encode()),
-        *of_event,
-        ("append", f"{record.append_id}:{record.append_index}/{record.append_count}".encode()),
-        ("ordinal", b"%d" % record.ordinal),
-        ("chain", record.chain.hex().encode()),
-        ("v", b"1"),
-    ]
-    return WireRecord(record.key, record.value, headers)
+    return WireRecord(record.key, record.value, headers_of(record))
 
 
 def move(tables: Projected, target: Projected) -> Projected:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final, Self
+from typing import Final, NamedTuple, Self
 
 from aion_service.audit.signed_note import SignerKey, VerifierKey, open_note, sign_note
 from aion_store.errors import ConfigurationError
@@ -35,29 +35,47 @@ class Checkpoint:
 
     def sign(self, key: SignerKey) -> str:
         """The signed note."""
-        lines = [
-            f"{number} {point.offset} {point.ordinal} {point.chain.hex()}"
-            for number, point in sorted(self.points.items())
-        ]
-        return sign_note([self.origin, CHECKPOINT, self.topic_id, self.time, *lines], [key])
+        return sign_note([self.origin, CHECKPOINT, self.topic_id, self.time, *point_lines(self.points)], [key])
 
     @classmethod
     def open(cls, note: str, keys: Collection[VerifierKey]) -> Self:
         """A note that one of the keys signed, under its own name. Raises ConfigurationError."""
-        key = _signer(note, keys)
-        origin, kind, *rest = [*open_note(note, [key]), "", ""]
-        lines = rest[:-2]
-        if origin != key.name or kind != CHECKPOINT or len(lines) < 3 or not _TOPIC_ID.fullmatch(lines[0]):
-            raise ConfigurationError("The note is signed, but it is no checkpoint of an aion-store log.")
-        matches = [_POINT.fullmatch(line) for line in lines[2:]]
-        points = {
-            int(match[1]): ChainPoint(int(match[2]), int(match[3]), bytes.fromhex(match[4]))
-            for match in matches
-            if match
-        }
-        if len(points) != len(matches) or set(points) != set(range(len(points))):
-            raise ConfigurationError("The note is signed, but its partitions aren't named as a checkpoint does.")
-        return cls(origin, lines[0], lines[1], points)
+        origin, topic_id, time, lines = opened_of_kind(note, keys, CHECKPOINT)
+        return cls(origin, topic_id, time, points_from(lines))
+
+
+class Opened(NamedTuple):
+    """A signed note of ours: who signed, of which topic, when by the signer's clock, and its other lines."""
+
+    origin: str
+    topic_id: str
+    time: str
+    lines: list[str]
+
+
+def opened_of_kind(note: str, keys: Collection[VerifierKey], kind: str) -> Opened:
+    """A note of that kind that one of the keys signed, under its own name. Raises ConfigurationError."""
+    key = _signer(note, keys)
+    origin, found, *lines = [*open_note(note, [key]), ""]
+    if origin != key.name or found != kind or len(lines) < 4 or not _TOPIC_ID.fullmatch(lines[0]):
+        raise ConfigurationError(f"The note is signed, but it is no {kind.rpartition(' ')[0]}.")
+    return Opened(origin, lines[0], lines[1], lines[2:-1])
+
+
+def point_lines(points: Mapping[int, ChainPoint]) -> list[str]:
+    """A line for each partition's point."""
+    return [f"{number} {each.offset} {each.ordinal} {each.chain.hex()}" for number, each in sorted(points.items())]
+
+
+def points_from(lines: Sequence[str]) -> dict[int, ChainPoint]:
+    """The points of all partitions from 0 on. Raises ConfigurationError when the lines name something else."""
+    matches = [_POINT.fullmatch(line) for line in lines]
+    points = {
+        int(match[1]): ChainPoint(int(match[2]), int(match[3]), bytes.fromhex(match[4])) for match in matches if match
+    }
+    if len(points) != len(matches) or set(points) != set(range(len(points))):
+        raise ConfigurationError("The note is signed, but its partitions aren't named as a checkpoint does.")
+    return points
 
 
 def _signer(note: str, keys: Collection[VerifierKey]) -> VerifierKey:

@@ -14,6 +14,7 @@ from pydantic_core import from_json, to_json
 from aion_projectors import folds
 from aion_projectors.derived_rows import derived_rows
 from aion_service.transfer.log_range import Places
+from aion_store.archive.archive import Archive
 from aion_store.errors import ConfigurationError
 from aion_store.log.codec import first_fault
 from aion_store.log.format import NEWEST
@@ -79,11 +80,15 @@ def header_of(topic: TopicIdentity, places: Places) -> Header:
 
 
 def rows_until(
-    client: ClientSettings, topic: TopicIdentity, places: Places, workflows: Collection[WorkflowId] | None
+    client: ClientSettings,
+    topic: TopicIdentity,
+    places: Places,
+    workflows: Collection[WorkflowId] | None,
+    archive: Archive | None = None,
 ) -> Iterator[dict[str, Any]]:
     """Every derived row, partition by partition. Blocks; raises as `derived_rows` does."""
     for partition in sorted(places):
-        for row in derived_rows(client, topic, partition, places[partition], workflows):
+        for row in derived_rows(client, topic, partition, places[partition], workflows, archive):
             yield from_json(to_json(row._asdict()))
 
 

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final, NamedTuple
 
+from aion_store.archive.archive import Archive
+from aion_store.archive.reading import scan_log
 from aion_store.errors import SchemaMismatchError
 from aion_store.log.chain import chain_start
-from aion_store.log.reader import ClientSettings, EndOfLog, TopicIdentity, scan_committed
+from aion_store.log.reader import ClientSettings, EndOfLog, TopicIdentity
 from aion_store.log.verification import ChainCheck, ChainFault, ChainPoint
 
 TIMEOUT_S: Final = 30.0
@@ -35,10 +37,12 @@ def verify(
     topic: TopicIdentity,
     trusted: Mapping[int, ChainPoint],
     expected: Mapping[int, ChainPoint] | None = None,
+    archive: Archive | None = None,
 ) -> Verified:
     """Follow every partition from its trusted point to its present end, through the expected point if there is one.
 
-    Raises SchemaMismatchError when the points are of another number of partitions, UnavailableError.
+    What `archive` has is read there. Raises SchemaMismatchError when the points are of another number of partitions,
+    UnavailableError.
     """
     if set(trusted) != set(range(topic.partitions)):
         raise SchemaMismatchError(f"{topic.partitions} partitions", str(len(trusted)), "The points to verify from")
@@ -48,7 +52,7 @@ def verify(
     finally:
         end_of_log.close()
     checks = [ChainCheck(number, trusted[number], (expected or {}).get(number)) for number in range(topic.partitions)]
-    faults = [fault for check in checks if (fault := _follow(settings, topic, check, ends[check.partition]))]
+    faults = [fault for check in checks if (fault := _follow(settings, topic, check, ends[check.partition], archive))]
     return Verified(
         {check.partition: check.point for check in checks},
         faults,
@@ -57,12 +61,14 @@ def verify(
     )
 
 
-def _follow(settings: ClientSettings, topic: TopicIdentity, check: ChainCheck, end: int) -> ChainFault | None:
+def _follow(
+    settings: ClientSettings, topic: TopicIdentity, check: ChainCheck, end: int, archive: Archive | None
+) -> ChainFault | None:
     begin = check.point
     if begin.offset > end:
         reason = f"the log ends at offset {end}, before the trusted point at {begin.offset}: records were cut off"
         return ChainFault(check.partition, begin.ordinal, None, reason)
-    for stretch in scan_committed(settings, topic.name, check.partition, begin.offset, end, TIMEOUT_S):
+    for stretch in scan_log(settings, topic, check.partition, begin.offset, end, TIMEOUT_S, archive):
         if (fault := check.take(stretch.records)) is not None:
             return fault
     return check.at_end()

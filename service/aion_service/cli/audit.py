@@ -16,10 +16,12 @@ from aion_service.audit.replaying import Rows, header_of, line_of, rows_until
 from aion_service.audit.signed_note import SignerKey, VerifierKey
 from aion_service.audit.verifying import Verified, beginnings, verify
 from aion_service.backends import DEFAULT_TARGET
+from aion_service.cli.key_files import read_text, signer_in
 from aion_service.cli.places import edge_from
-from aion_service.cli.running import FAILED, OK, run, say
+from aion_service.cli.running import FAILED, OK, in_thread, run, say
 from aion_service.cli.verify import parse_workflow_id
 from aion_service.connection import LogConnection, log_at
+from aion_service.files import write_whole
 from aion_service.transfer.log_range import places_of
 from aion_store.clock import utc_now
 from aion_store.errors import ConfigurationError, SchemaMismatchError
@@ -92,16 +94,16 @@ def replay(
 
 async def _replay(target: str, workflows: Sequence[str], until: str | None, expect: Path | None) -> int:
     wanted = [parse_workflow_id(text) for text in workflows] or None
-    expected = None if expect is None else Rows(_read(expect).splitlines(), str(expect))
+    expected = None if expect is None else Rows(read_text(expect).splitlines(), str(expect))
     place = until or (expected.header.until if expected is not None else Start.END.value)
     edge = edge_from(place, "--until")
     async with log_at(target) as log:
-        places = await asyncio.to_thread(places_of, edge, *log)
-        rows = rows_until(*log, places, wanted)
+        places = await asyncio.to_thread(places_of, edge, log.client, log.events)
+        rows = rows_until(log.client, log.events, places, wanted, log.archive)
         if expected is None:
             typer.echo(header_of(log.events, places).model_dump_json())
-            return await asyncio.to_thread(_print, rows)
-        return await asyncio.to_thread(_compare, rows, expected, wanted)
+            return await in_thread(lambda: _print(rows))
+        return await in_thread(lambda: _compare(rows, expected, wanted))
 
 
 def _print(rows: Iterator[dict[str, Any]]) -> int:
@@ -139,18 +141,18 @@ async def _key(name: str, out: Path) -> int:
 
 
 async def _rotate(old: Path, new: Path) -> int:
-    typer.echo(sign_rotation(_signer(old), _signer(new)), nl=False)
+    typer.echo(sign_rotation(signer_in(old), signer_in(new)), nl=False)
     return OK
 
 
 async def _checkpoint(
     target: str, key_file: Path, directory: Path, rotations: Sequence[Path], every: float | None
 ) -> int:
-    signer = _signer(key_file)
-    keys = keys_before(signer, [_read(path) for path in rotations])
+    signer = signer_in(key_file)
+    keys = keys_before(signer, [read_text(path) for path in rotations])
     async with log_at(target) as log:
         while True:
-            verified = await asyncio.to_thread(_continue, log, directory, keys)
+            verified = await in_thread(lambda: _continue(log, directory, keys))
             if verified.faults:
                 return _tell(verified)
             time = rfc3339(utc_now().replace(microsecond=0))
@@ -169,25 +171,23 @@ def _continue(log: LogConnection, directory: Path, keys: Sequence[VerifierKey]) 
     except OSError as error:
         raise ConfigurationError(f"{directory} can't be used for notes: {error}.") from error
     if not notes:
-        return verify(*log, beginnings(log.events))
+        return verify(log.client, log.events, beginnings(log.events), archive=log.archive)
     last = _opened(notes[-1], keys, log)
-    return verify(*log, last.points)
+    return verify(log.client, log.events, last.points)
 
 
 def _save(directory: Path, name: str, note: str) -> None:
     path = directory / name
-    partial = directory / f"{name}.partial"
-    partial.write_text(note)
-    partial.replace(path)
+    write_whole(path, note)
     typer.echo(str(path))
 
 
 async def _verify(target: str, key: str, note: Path, rotations: Sequence[Path], whole: bool) -> int:
-    keys = trusted_keys(VerifierKey.parse(key.strip()), [_read(path) for path in rotations])
+    keys = trusted_keys(VerifierKey.parse(key.strip()), [read_text(path) for path in rotations])
     async with log_at(target) as log:
         known = _opened(note, keys, log)
         trusted, expected = (beginnings(log.events), known.points) if whole else (known.points, None)
-        return _tell(await asyncio.to_thread(verify, *log, trusted, expected))
+        return _tell(await in_thread(lambda: verify(log.client, log.events, trusted, expected, log.archive)))
 
 
 def _tell(verified: Verified) -> int:
@@ -203,18 +203,7 @@ def _tell(verified: Verified) -> int:
 
 
 def _opened(path: Path, keys: Sequence[VerifierKey], log: LogConnection) -> Checkpoint:
-    found = Checkpoint.open(_read(path), keys)
+    found = Checkpoint.open(read_text(path), keys)
     if found.topic_id != log.events.topic_id:
         raise SchemaMismatchError(found.topic_id, log.events.topic_id, f"The topic of {path}")
     return found
-
-
-def _signer(path: Path) -> SignerKey:
-    return SignerKey.parse(_read(path).strip())
-
-
-def _read(path: Path) -> str:
-    try:
-        return path.read_text()
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigurationError(f"{path} can't be read: {error}.") from error

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from aion_service.backends import DEFAULT_TARGET, projector_settings
-from aion_service.cli import access, audit, importing, operations, upgrade
+from aion_service.cli import access, archive, audit, importing, operations, upgrade
 from aion_service.cli import export as export_command
 from aion_service.cli import tail as tail_command
 from aion_service.cli import up as up_command
@@ -28,6 +28,7 @@ app = typer.Typer(
 operations.register(app)
 access.register(app)
 app.add_typer(audit.app)
+app.add_typer(archive.app)
 app.add_typer(upgrade.app)
 
 

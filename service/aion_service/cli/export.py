@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 from pathlib import Path
 
 import typer
 
 from aion_service.cli.places import edge_from
-from aion_service.cli.running import OK, say
+from aion_service.cli.running import OK, in_thread, say
 from aion_service.connection import log_at
 from aion_service.transfer.export import Format, export
 
@@ -17,15 +16,17 @@ async def export_to(directory: Path, target: str, start: str, until: str, file_f
     """Write the range, or what is missing of it; the reached position goes to stdout."""
     begin, end = edge_from(start, "--from"), edge_from(until, "--until")
     async with log_at(target) as log:
-        manifest = await asyncio.to_thread(
-            export,
-            directory,
-            log.client,
-            log.events,
-            start=begin,
-            until=end,
-            file_format=file_format,
-            progress=lambda partition, count: say(f"partition {partition}: {count} events"),
+        manifest = await in_thread(
+            lambda: export(
+                directory,
+                log.client,
+                log.events,
+                start=begin,
+                until=end,
+                file_format=file_format,
+                archive=log.archive,
+                progress=lambda partition, count: say(f"partition {partition}: {count} events"),
+            )
         )
     say(f"{sum(file.events for file in manifest.files)} events in {len(manifest.files)} files")
     typer.echo(manifest.position)

@@ -7,8 +7,10 @@ from dataclasses import dataclass
 
 from aion_projectors.logs import describe_log
 from aion_projectors.settings import ProjectorSettings
+from aion_service.archive.note import archive_of
 from aion_service.backends import projector_settings
 from aion_service.settings import Settings
+from aion_store.archive.archive import Archive
 from aion_store.errors import ConfigurationError
 from aion_store.log.format import BUILD_FORMATS, RecordFormats
 from aion_store.postgres.log_identity import LogIdentity
@@ -17,10 +19,11 @@ from aion_store.postgres.migrate import check_schema
 
 @dataclass(frozen=True, slots=True)
 class Opened:
-    """A store's settings, and its log as it is now."""
+    """A store's settings, its log as it is now, and the archive in which it begins, if the settings name one."""
 
     settings: ProjectorSettings
     log: LogIdentity
+    archive: Archive | None = None
 
     def checked_partitions(self, wanted: list[int] | None) -> list[int]:
         """The events partitions that were named, or all. Raises ConfigurationError for one that isn't there."""
@@ -49,8 +52,9 @@ async def opened(formats: RecordFormats = BUILD_FORMATS) -> Opened:
 
     Raises ConfigurationError, SchemaMismatchError, and UnavailableError when a server doesn't answer.
     """
-    settings = await asyncio.to_thread(lambda: projector_settings(Settings.load()))
+    named = await asyncio.to_thread(Settings.load)
+    settings = projector_settings(named)
     log = await describe_log(settings)
     for dsn, held in settings.dsns.held(log):
         await check_schema(dsn, schema=settings.schema_name, log=log, held=held, formats=formats)
-    return Opened(settings, log)
+    return Opened(settings, log, await asyncio.to_thread(archive_of, named, log.events))

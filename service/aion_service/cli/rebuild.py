@@ -6,6 +6,7 @@ import asyncio
 
 from aion_projectors.logs import describe_log
 from aion_projectors.rebuild import Rebuild
+from aion_service.archive.note import archive_of
 from aion_service.backends import projector_settings
 from aion_service.cli.opened import check_one_database
 from aion_service.cli.output import say
@@ -37,7 +38,9 @@ async def drop() -> int:
 
 
 async def _work(*, accept_log: bool) -> Rebuild:
-    settings = await asyncio.to_thread(lambda: projector_settings(Settings.load()))
+    named = await asyncio.to_thread(Settings.load)
+    settings = projector_settings(named)
     check_one_database(settings)
     log = await describe_log(settings)
-    return Rebuild(settings.kafka, settings.dsn, settings.schema_name, log, accept_log)
+    archive = await asyncio.to_thread(archive_of, named, log.events)
+    return Rebuild(settings.kafka, settings.dsn, settings.schema_name, log, accept_log, archive=archive)

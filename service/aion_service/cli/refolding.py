@@ -22,4 +22,5 @@ async def refold_each(store: Opened, wanted: Iterable[WorkflowId], take: Callabl
             await refold(
                 *(store.settings.kafka, dsn, store.settings.schema_name, store.log, workflow_ids, take),
                 lambda partition, done, total: shown.move(f"events {partition}", done, total),
+                store.archive,
             )

@@ -5,10 +5,15 @@ from __future__ import annotations
 import asyncio
 import signal
 import sys
-from collections.abc import Coroutine
-from typing import Any, Final
+from collections.abc import Callable, Coroutine
+from contextlib import suppress
+from functools import partial
+from threading import Thread
+from typing import Any, Final, TypeVar
 
 from aion_store.errors import ConfigurationError, SchemaMismatchError, StoreError
+
+T = TypeVar("T")
 
 OK: Final = 0
 FAILED: Final = 1
@@ -31,6 +36,27 @@ def run(work: Coroutine[Any, Any, int]) -> int:
 def _first(group: ExceptionGroup[StoreError]) -> StoreError:
     error = group.exceptions[0]
     return error if isinstance(error, StoreError) else _first(error)
+
+
+async def in_thread(work: Callable[[], T]) -> T:
+    """What blocking work returns. A command that is told to stop ends without it: it must be safe to leave undone."""
+    loop = asyncio.get_running_loop()
+    outcome: asyncio.Future[T] = loop.create_future()
+
+    def settle(settling: Callable[[], None]) -> None:
+        with suppress(RuntimeError):  # the loop is closed: nobody waits any more
+            loop.call_soon_threadsafe(lambda: None if outcome.done() else settling())
+
+    def run_work() -> None:
+        try:
+            result = work()
+        except BaseException as error:  # noqa: BLE001 - raised where it is awaited
+            settle(partial(outcome.set_exception, error))
+        else:
+            settle(partial(outcome.set_result, result))
+
+    Thread(target=run_work, name="aion-command", daemon=True).start()
+    return await outcome
 
 
 def say(sentence: str) -> None:

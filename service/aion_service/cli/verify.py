@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -16,7 +15,7 @@ from aion_service.cli.opened import Opened, opened
 from aion_service.cli.output import put, say
 from aion_service.cli.progress import Bars, bars
 from aion_service.cli.refolding import refold_each
-from aion_service.cli.running import OK
+from aion_service.cli.running import OK, in_thread
 from aion_store.errors import ConfigurationError
 from aion_store.log.partitioning import partition_of
 from aion_store.model.ids import WorkflowId
@@ -57,8 +56,8 @@ async def verify(request: VerifyRequest) -> int:
     scope = Scope(workflow_ids=ids, sample=request.sample)
     outcome = _Outcome()
     with bars() as shown:
-        found = await asyncio.to_thread(
-            _compare, store, partitions, scope, request, outcome, shown, not request.partitions
+        found = await in_thread(
+            lambda: _compare(store, partitions, scope, request, outcome, shown, not request.partitions)
         )
     say(f"{found.events} events of {found.workflows} workflows are as the log says; {outcome.differences} differences.")
     if request.repair and outcome.differences:
@@ -93,6 +92,7 @@ def _compare(
             take,
             lambda log, partition, done, total: shown.move(f"{log} {partition}", done, total),
             moved=request.moved,
+            archive=store.archive,
         )
     )
     parts = [verifiers.of("events", partition).events(partition, scope) for partition in partitions]

@@ -6,7 +6,6 @@ says, whether the last one was interrupted or the log has grown since.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Annotated, Final, Literal, Protocol
@@ -14,8 +13,10 @@ from typing import Annotated, Final, Literal, Protocol
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from aion_projectors import folds
+from aion_service.files import put_in_place, write_whole
 from aion_service.transfer.lines import line_of
 from aion_service.transfer.log_range import Edge, Taken, events_between, places_of
+from aion_store.archive.archive import Archive
 from aion_store.errors import ConfigurationError
 from aion_store.log.codec import first_fault
 from aion_store.log.format import NEWEST
@@ -97,11 +98,12 @@ def export(
     until: Edge,
     file_format: Format,
     progress: Progress,
+    archive: Archive | None = None,
 ) -> Manifest:
     """Write the range's events to the directory, or what is missing of them; the manifest then.
 
-    `start` counts for a new directory only. Blocks. Raises ConfigurationError when the directory holds something else
-    or can't be written; SchemaMismatchError, UnavailableError, LogGapError.
+    `start` counts for a new directory only; what `archive` has is read there. Blocks. Raises ConfigurationError when
+    the directory holds something else or can't be written; SchemaMismatchError, UnavailableError, LogGapError.
     """
     open_file = _opener(file_format)
     ends = places_of(until, settings, topic)
@@ -119,7 +121,7 @@ def export(
     for partition in sorted(places):
         begin, count = places[partition], 0
         writing = _Writing(directory, partition, file_format, open_file)
-        stretches = events_between(settings, topic, partition, begin, ends[partition])
+        stretches = events_between(settings, topic, partition, begin, ends[partition], archive)
         for written, reached in writing.files(stretches, begin):
             places[partition] = reached
             count += 0 if written is None else written.events
@@ -169,8 +171,7 @@ class _Writing:
         self._file.close()
         self._file = None
         name = f"events-{self._partition:05}-{self._first:019}.{self._format}"
-        _flush(self._partial)
-        self._partial.replace(self._directory / name)
+        put_in_place(self._partial, self._directory / name)
         return ExportFile(
             name=name,
             partition=self._partition,
@@ -230,15 +231,7 @@ def _check(manifest: Manifest, directory: Path, topic: TopicIdentity, file_forma
 
 
 def _save(directory: Path, manifest: Manifest) -> None:
-    fresh = directory / f"{MANIFEST}.partial"
-    fresh.write_text(manifest.model_dump_json(indent=1) + "\n")
-    _flush(fresh)
-    fresh.replace(directory / MANIFEST)
-
-
-def _flush(path: Path) -> None:
-    with path.open("rb") as file:
-        os.fsync(file.fileno())
+    write_whole(directory / MANIFEST, manifest.model_dump_json(indent=1) + "\n")
 
 
 def _opener(file_format: Format) -> Callable[[Path], EventFile]:

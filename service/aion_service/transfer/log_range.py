@@ -6,7 +6,9 @@ from collections.abc import Iterator, Mapping
 from datetime import datetime
 from typing import Final, NamedTuple, TypeAlias
 
-from aion_store.log.reader import ClientSettings, EndOfLog, TopicIdentity, scan_committed
+from aion_store.archive.archive import Archive
+from aion_store.archive.reading import scan_log
+from aion_store.log.reader import ClientSettings, EndOfLog, TopicIdentity
 from aion_store.streams.event import StreamedEvent
 from aion_store.streams.partition_stream import PartitionStream
 from aion_store.streams.position import PartitionPosition, Start, StreamPosition
@@ -48,11 +50,17 @@ def places_of(edge: Edge, settings: ClientSettings, topic: TopicIdentity) -> dic
 
 
 def events_between(
-    settings: ClientSettings, topic: TopicIdentity, partition: int, start: PartitionPosition, end: PartitionPosition
+    settings: ClientSettings,
+    topic: TopicIdentity,
+    partition: int,
+    start: PartitionPosition,
+    end: PartitionPosition,
+    archive: Archive | None = None,
 ) -> Iterator[Taken]:
     """The events of the partition's complete appends after `start` and up to `end`, a stretch at a time.
 
-    An append that began before `end` belongs to it as far as it is whole by now. Raises LogGapError, UnavailableError.
+    An append that began before `end` belongs to it as far as it is whole by now. What `archive` has is read there.
+    Raises LogGapError, SchemaMismatchError when the log no longer holds the start, UnavailableError.
     """
     if start >= end:
         return
@@ -62,7 +70,7 @@ def events_between(
         high = max(end.offset, ends.high_watermarks(topic.name, [partition], TIMEOUT_S)[partition])
     finally:
         ends.close()
-    for stretch in scan_committed(settings, topic.name, partition, start.offset, high, TIMEOUT_S):
+    for stretch in scan_log(settings, topic, partition, start.offset, high, TIMEOUT_S, archive):
         events = [event for event in stream.take(stretch) if event.position_before < end]
         through = stream.position >= end
         yield Taken(events, max(start, end if through else stream.position))

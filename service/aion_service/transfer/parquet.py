@@ -1,21 +1,18 @@
-"""Events as rows of a Parquet file, with typed columns. pyarrow is used here only."""
+"""Events as rows of a Parquet file, with typed columns."""
 
 from __future__ import annotations
 
-from importlib import import_module
 from pathlib import Path
 from typing import Any, Final
 
 from aion_projectors import folds
 from aion_service.transfer.export import EventFile
 from aion_service.transfer.lines import place_of
-from aion_store.errors import ConfigurationError, UndecodableEventError
+from aion_store.errors import UndecodableEventError
 from aion_store.log.format import NEWEST
 from aion_store.model.events import Event
+from aion_store.parquet import ParquetWriter
 from aion_store.streams.event import StreamedEvent
-
-ROWS: Final = 10_000
-"""How many rows are held before they are written as a group."""
 
 COLUMNS: Final = (
     ("partition", "int32"),
@@ -46,38 +43,20 @@ _OF_EVENTS: Final = ("workflow_type", "activity_type", "attempt")
 
 
 class ParquetFile(EventFile):
-    """A Parquet file, compressed with zstd. Raises ConfigurationError without pyarrow."""
+    """A Parquet file. Raises ConfigurationError without pyarrow."""
 
     def __init__(self, path: Path) -> None:
-        try:
-            self._arrow: Any = import_module("pyarrow")
-            parquet: Any = import_module("pyarrow.parquet")
-        except ImportError as error:
-            raise ConfigurationError(
-                "Parquet needs pyarrow: run pip install 'aion-store[parquet]', or export as ndjson."
-            ) from error
-        types = {name: getattr(self._arrow, name)() for name in ("int32", "int64", "string", "binary")}
-        types["timestamp"] = self._arrow.timestamp("us", tz="UTC")
         metadata = {"aion.record_format": str(NEWEST), "aion.fold_version": str(folds.VERSION)}
-        self._schema = self._arrow.schema([(name, types[type_]) for name, type_ in COLUMNS], metadata=metadata)
-        self._writer = parquet.ParquetWriter(path, self._schema, compression="zstd")
-        self._rows: list[dict[str, Any]] = []
+        self._writer = ParquetWriter(path, COLUMNS, metadata)
 
     def write(self, event: StreamedEvent) -> int:
         """Add an event's row."""
-        self._rows.append(row_of(event))
-        if len(self._rows) >= ROWS:
-            self._write_rows()
+        self._writer.write(row_of(event))
         return len(event.body)
 
     def close(self) -> None:
         """Write what is still held, and the file's end."""
-        self._write_rows()
         self._writer.close()
-
-    def _write_rows(self) -> None:
-        self._writer.write_table(self._arrow.Table.from_pylist(self._rows, schema=self._schema))
-        self._rows = []
 
 
 def row_of(event: StreamedEvent) -> dict[str, Any]:

@@ -11,7 +11,7 @@ import threading
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sized
 from contextlib import suppress
-from typing import Final, NamedTuple, Protocol, TypeAlias, cast
+from typing import Final, NamedTuple, Protocol, TypeAlias, TypeVar, cast
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicCollection, TopicPartition
 from confluent_kafka.admin import AdminClient
@@ -24,6 +24,8 @@ from aion_store.log.refusals import DENIED, denial, refused_login
 
 ClientSettings: TypeAlias = Mapping[str, str | int | float | bool]
 """librdkafka's own settings: bootstrap.servers and whatever security the cluster needs."""
+
+_R = TypeVar("_R")
 
 _LATEST: Final = -1
 _URL_SAFE: Final = str.maketrans("+/", "-_")
@@ -224,6 +226,23 @@ class Stretch(NamedTuple):
     position: int
 
 
+class RawRecord(NamedTuple):
+    """A record as Kafka has it, whoever wrote it. `logged_at_ms` is the broker's clock, in ms since 1970."""
+
+    offset: int
+    logged_at_ms: int
+    key: bytes | None
+    value: bytes | None
+    headers: list[tuple[str, bytes | None]]
+
+
+class RawStretch(NamedTuple):
+    """As `Stretch`, with records as Kafka has them."""
+
+    records: list[RawRecord]
+    position: int
+
+
 def scan_committed(
     settings: ClientSettings,
     topic: str,
@@ -240,22 +259,42 @@ def scan_committed(
     holds readers back as well), SchemaMismatchError when the log no longer holds `start`, or has a record of a version
     that isn't of `formats`.
     """
-    if start >= end:
+    where = TopicPartition(topic, partition, start)
+    yield from _scan(settings, where, end, timeout_s, lambda messages, before: stretch_of(messages, before, formats))
+
+
+def scan_raw(
+    settings: ClientSettings, topic: str, partition: int, start: int, end: int, timeout_s: float
+) -> Iterator[RawStretch]:
+    """As `scan_committed`, with records as Kafka has them. Raises as it does, but for versions."""
+    yield from _scan(settings, TopicPartition(topic, partition, start), end, timeout_s, _raw_stretch_of)
+
+
+_S = TypeVar("_S", Stretch, RawStretch)
+
+
+def _scan(
+    settings: ClientSettings,
+    start: TopicPartition,
+    end: int,
+    timeout_s: float,
+    read: Callable[[list[Message], int], _S],
+) -> Iterator[_S]:
+    if start.offset >= end:
         return
     client = open_consumer(settings, "read_committed")
     try:
-        client.assign([TopicPartition(topic, partition, start)])
-        position, moved = start, time.monotonic()
+        client.assign([start])
+        position, moved = start.offset, time.monotonic()
         while position < end:
-            messages = _poll(client)
-            stretch = stretch_of(messages, position, formats)
+            stretch = read(_poll(client), position)
             if stretch.position > position:
                 moved = time.monotonic()
                 position = stretch.position
                 yield stretch
             elif time.monotonic() - moved > timeout_s:
                 raise kafka_unavailable(
-                    f"partition {partition} of {topic} can't be read past offset {position} towards {end} "
+                    f"partition {start.partition} of {start.topic} can't be read past offset {position} towards {end} "
                     f"within {timeout_s} s (a transaction may be open)"
                 )
     finally:
@@ -312,34 +351,47 @@ def stretch_of(messages: list[Message], position: int, formats: RecordFormats = 
     Raises SchemaMismatchError when the log no longer holds that position, or has a newer format, AccessDeniedError when
     it may not be read.
     """
-    records: list[ParsedRecord] = []
+    return Stretch(*_read(messages, position, lambda message, offset: parse_message(message, offset, formats)))
+
+
+def _raw_stretch_of(messages: list[Message], position: int) -> RawStretch:
+    return RawStretch(*_read(messages, position, _raw))
+
+
+def _read(messages: list[Message], position: int, record_of: Callable[[Message, int], _R]) -> tuple[list[_R], int]:
+    records: list[_R] = []
     for message in messages:
         error = message.error()
         offset = message.offset()
         if error is None and offset is not None:
-            records.append(parse_message(message, offset, formats))
+            records.append(record_of(message, offset))
             position = offset + 1
         elif error is not None and error.code() == KafkaError._PARTITION_EOF and offset is not None:
             position = max(position, offset)
         elif error is not None and error.code() in (KafkaError.OFFSET_OUT_OF_RANGE, KafkaError._AUTO_OFFSET_RESET):
             raise SchemaMismatchError(
-                f"a log that still holds offset {position}", str(error), "A partition was cut or recreated"
+                f"a log that still holds offset {position}, or an archive that does (AION_STORE_ARCHIVE)",
+                str(error),
+                "A partition was cut or recreated",
             )
         elif error is not None and error.code() == KafkaError.TOPIC_AUTHORIZATION_FAILED:  # a group's is nothing to us
             raise kafka_unavailable(KafkaException(error))
-    return Stretch(records, position)
+    return records, position
 
 
 def parse_message(message: Message, offset: int, formats: RecordFormats = BUILD_FORMATS) -> ParsedRecord:
     """The record that a confluent-kafka message holds."""
+    return parse_record(*_raw(message, offset), formats)
+
+
+def _raw(message: Message, offset: int) -> RawRecord:
     key, value = message.key(), message.value()
-    return parse_record(
+    return RawRecord(
         offset,
         message.timestamp()[1],
         key.encode() if isinstance(key, str) else key,
         value.encode() if isinstance(value, str) else value,
-        cast("list[tuple[str, bytes | None]] | None", message.headers()),
-        formats,
+        cast("list[tuple[str, bytes | None]]", message.headers() or []),
     )
 
 

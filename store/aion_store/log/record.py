@@ -251,6 +251,21 @@ def chain_of_record(record: LogRecord, previous_chain: bytes) -> bytes:
     )
 
 
+def headers_of(record: LogRecord) -> list[tuple[str, bytes]]:
+    """The headers that a record of ours was written with; whatever else it had is nothing to us."""
+    headers = [("kind", record.kind.encode())]
+    if record.seq is not None and record.at is not None:
+        headers += [("seq", b"%d" % record.seq), ("at", record.at.encode())]
+    append = f"{record.append_id}:{record.append_index}/{record.append_count}".encode()
+    return [
+        *headers,
+        ("append", append),
+        ("ordinal", b"%d" % record.ordinal),
+        ("chain", record.chain.hex().encode()),
+        ("v", b"%d" % record.version),
+    ]
+
+
 def frame_append(
     key: bytes,
     events: Sequence[EventParts],
