@@ -12,7 +12,11 @@ from typing import Final, NamedTuple
 
 from aion_producers.topics import inspect_topic
 from aion_projectors.settings import ProjectorSettings
+from aion_service.archive.note import archive_of
+from aion_service.backends import projector_settings
 from aion_service.observation import STALLED_S, Observation, PartitionState, observe
+from aion_service.settings import Settings
+from aion_store.archive.archive import Archive
 from aion_store.errors import StoreError
 from aion_store.log.reader import cluster_id
 from aion_store.postgres.log_identity import LogIdentity
@@ -39,8 +43,9 @@ class Finding(NamedTuple):
     says: str
 
 
-def examine(settings: ProjectorSettings, topic_prefix: str) -> Iterator[Finding]:
-    """Look at one thing after the other: Kafka, topics, Postgres and tables, checkpoints, quarantine, lag."""
+def examine(named: Settings) -> Iterator[Finding]:
+    """Look at one thing after the other: Kafka, topics, archive, Postgres and tables, checkpoints, quarantine, lag."""
+    settings, topic_prefix = projector_settings(named), named.topic_prefix
     try:
         cluster = cluster_id(settings.kafka, _ANSWER_S)
         found = {log: inspect_topic(settings.kafka, topic_prefix, log, _ANSWER_S) for log in _LOGS}
@@ -59,10 +64,15 @@ def examine(settings: ProjectorSettings, topic_prefix: str) -> Iterator[Finding]
             yield Finding(Health.WELL, f"topic {topic.identity.name}", says)
     events, packages = found["events"], found["packages"]
     if events is not None and packages is not None:
-        yield from _tables(settings, LogIdentity(cluster, events.identity, packages.identity))
+        archive: Archive | None = None
+        try:
+            archive = archive_of(named, events.identity)
+        except StoreError as error:
+            yield Finding(Health.BAD, "archive", str(error))
+        yield from _tables(settings, LogIdentity(cluster, events.identity, packages.identity), archive)
 
 
-def _tables(settings: ProjectorSettings, log: LogIdentity) -> Iterator[Finding]:
+def _tables(settings: ProjectorSettings, log: LogIdentity, archive: Archive | None) -> Iterator[Finding]:
     try:
         for dsn, held in settings.dsns.held(log):
             asyncio.run(check_schema(dsn, schema=settings.schema_name, log=log, held=held))
@@ -72,7 +82,7 @@ def _tables(settings: ProjectorSettings, log: LogIdentity) -> Iterator[Finding]:
         return
     progress = observation.progress
     yield Finding(Health.WELL, "Postgres", f"{progress.server_version}; live tables {progress.live}, of this log")
-    yield from _partitions(observation)
+    yield from _partitions(observation, archive)
     if progress.quarantined:
         advice = "aion-store quarantine list; after an upgrade, quarantine refold --all"
         yield Finding(Health.LOOK, "quarantine", f"{progress.quarantined} workflows: {advice}")
@@ -83,10 +93,11 @@ def _tables(settings: ProjectorSettings, log: LogIdentity) -> Iterator[Finding]:
         yield Finding(Health.LOOK, "rejected records", says)
 
 
-def _partitions(observation: Observation) -> Iterator[Finding]:
+def _partitions(observation: Observation, archive: Archive | None) -> Iterator[Finding]:
     troubled = 0
     for state in observation.partitions:
-        finding = _partition(state)
+        archived = archive.end(state.place.partition) if archive and state.place.log == "events" else 0
+        finding = _partition(state, archived)
         if finding is not None:
             troubled += 1
             yield finding
@@ -98,7 +109,7 @@ def _partitions(observation: Observation) -> Iterator[Finding]:
         yield Finding(Health.WELL, "projection", says)
 
 
-def _partition(state: PartitionState) -> Finding | None:
+def _partition(state: PartitionState, archived: int) -> Finding | None:
     subject = f"{state.place.log} {state.place.partition}"
     position, bounds = state.checkpoint.position, state.bounds
     if state.checkpoint.halted is not None:
@@ -120,7 +131,9 @@ def _partition(state: PartitionState) -> Finding | None:
     if (state.behind_s or 0.0) > STALLED_S:
         says = f"{state.behind} records, {state.behind_s:.0f} s behind, and moving: start more projectors if it grows"
         return Finding(Health.LOOK, subject, says)
-    if bounds.start > 0:
-        says = f"the log's first {bounds.start} offsets are gone: the tables can't be rebuilt from it. Restore it"
+    if bounds.start > archived:
+        known = f"the archive ends at {archived}" if archived else "no archive of what came before is named"
+        advice = "Restore what is missing, or set AION_STORE_ARCHIVE (docs/archive.md)"
+        says = f"the log begins at offset {bounds.start}, {known}: the tables can't be rebuilt. {advice}"
         return Finding(Health.LOOK, subject, says)
     return None

@@ -18,11 +18,13 @@ from hypothesis import strategies as st
 
 from aion_projectors.fact_decoder import fact_of
 from aion_projectors.settings import ProjectorSettings
+from aion_service.archive.note import note_of, parse_note
 from aion_service.audit.notes import Checkpoint, keys_before, sign_rotation, trusted_keys
 from aion_service.audit.signed_note import SignerKey, VerifierKey, open_note
 from aion_service.transfer.export import MANIFEST, ExportFile, Manifest, read_manifest
 from aion_service.transfer.lines import line_of
 from aion_service.transfer.sources import appends_in
+from aion_store.archive.archive import Archive, ArchivedFile
 from aion_store.conformance.events import HistoryBuilder, workflow
 from aion_store.errors import ConfigurationError, SchemaMismatchError
 from aion_store.log.codec import DecodeError, decode_event, encode_event
@@ -192,6 +194,7 @@ def notes(text: str) -> None:
     for parse in (
         lambda: open_note(text, [KEY.verifier]),
         lambda: Checkpoint.open(text, [KEY.verifier]),
+        lambda: parse_note(text, Path("archive"), [KEY.verifier]),
         lambda: trusted_keys(KEY.verifier, [text]),
         lambda: keys_before(NEXT_KEY, [text]),
         lambda: VerifierKey.parse(text),
@@ -233,6 +236,13 @@ MANIFEST_TEXT = (
     .model_copy(update={"files": (ExportFile(name="events", partition=0, events=4, first_ordinal=1, last_ordinal=4),)})
     .model_dump_json()
     .encode()
+)
+
+ARCHIVE = Archive(
+    directory=Path("archive"),
+    topic_id=TOPIC,
+    points={0: ChainPoint(5, 4, bytes(32))},
+    files=(ArchivedFile(partition=0, start=0, end=5, records=5, sha256="0" * 64, name="records.parquet"),),
 )
 
 TARGETS: dict[str, Target] = {
@@ -285,6 +295,7 @@ TARGETS: dict[str, Target] = {
         texts(
             Checkpoint(KEY.name, TOPIC, rfc3339(NOW), {0: ChainPoint(5, 4, bytes(32))}).sign(KEY),
             sign_rotation(KEY, NEXT_KEY),
+            note_of(ARCHIVE, KEY),
             str(KEY.verifier),
             KEY.text(),
         ),

@@ -121,8 +121,10 @@ def test_what_kafka_let_go_of_is_read_from_the_archive(scene: Scene, tmp_path: P
     for partition, point in archive.points.items():
         assert offset_bounds(projected.settings.kafka, projected.log.events.name, partition, 9.0).start == point.offset
 
-    assert "AION_STORE_ARCHIVE" in scene.run("verify", code=2, archived=False)
-    assert "AION_STORE_ARCHIVE" in scene.run("rebuild", code=2, archived=False)
+    assert "the log begins at offset" in scene.run("doctor", archived=False)
+    assert "the log begins at offset" not in scene.run("doctor")
+    assert "docs/archive.md" in scene.run("verify", code=2, archived=False)
+    assert "docs/archive.md" in scene.run("rebuild", code=2, archived=False)
     scene.run("rebuild", "--drop", archived=False)
     assert "0 differences" in scene.run("verify", "--sample", "1")
     assert "80 events of 16 workflows are as the log says; 0 differences" in scene.run("verify")

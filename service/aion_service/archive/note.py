@@ -65,6 +65,11 @@ def read_note(directory: Path, keys: Collection[VerifierKey]) -> Archive | None:
         return None
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigurationError(f"{path} can't be read: {error}.") from error
+    return parse_note(text, directory, keys)
+
+
+def parse_note(text: str, directory: Path, keys: Collection[VerifierKey]) -> Archive:
+    """The archive that a note names, with its files in that directory. Raises ConfigurationError."""
     opened = opened_of_kind(text, keys, KIND)
     matches = [_FILE.fullmatch(line) for line in opened.lines]
     files = [
@@ -85,10 +90,15 @@ def read_note(directory: Path, keys: Collection[VerifierKey]) -> Archive | None:
 
 def write_note(archive: Archive, signer: SignerKey) -> None:
     """Sign what the archive holds; from then on it does."""
+    write_whole(archive.directory / NOTE, note_of(archive, signer))
+
+
+def note_of(archive: Archive, signer: SignerKey) -> str:
+    """The signed note."""
     files = [
         f"file {file.partition} {file.start} {file.end} {file.records} {file.sha256} {file.name}"
         for file in archive.files
     ]
     time = rfc3339(utc_now().replace(microsecond=0))
     lines = [signer.name, KIND, archive.topic_id, time, *point_lines(archive.points), *files]
-    write_whole(archive.directory / NOTE, sign_note(lines, [signer]))
+    return sign_note(lines, [signer])

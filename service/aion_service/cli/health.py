@@ -29,7 +29,7 @@ async def doctor(*, as_json: bool) -> int:
 
     def examined() -> bool:
         bad = False
-        for finding in examine(projector_settings(settings), settings.topic_prefix):
+        for finding in examine(settings):
             bad = bad or finding.health is Health.BAD
             line = f"{finding.health:<4}  {finding.subject}: {finding.says}"
             put(json.dumps(finding._asdict()) if as_json else line)

@@ -370,7 +370,7 @@ def _read(messages: list[Message], position: int, record_of: Callable[[Message, 
             position = max(position, offset)
         elif error is not None and error.code() in (KafkaError.OFFSET_OUT_OF_RANGE, KafkaError._AUTO_OFFSET_RESET):
             raise SchemaMismatchError(
-                f"a log that still holds offset {position}, or an archive that does (AION_STORE_ARCHIVE)",
+                f"a log that still holds offset {position} (if that was archived: docs/archive.md)",
                 str(error),
                 "A partition was cut or recreated",
             )
