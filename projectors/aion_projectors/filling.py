@@ -44,19 +44,16 @@ class Filling:
         log: LogIdentity,
         connection: AsyncConnection[Any],
         generation: str,
-        share: Collection[int] | None = None,
+        places: Collection[LogPartition],
         archive: Archive | None = None,
     ) -> None:
-        """`share` are events partitions; None for all of them, and the packages. `archive` is the events' beginning."""
+        """`archive` is the events' beginning."""
         topic_ids: dict[LogName, str] = {"events": log.events.topic_id, "packages": log.packages.topic_id}
         self._client, self._log, self._connection, self._archive = client, log, connection, archive
         self._checkpoints = GenerationCheckpoints(generation, topic_ids)
         self._applier = Applier(generation, self._checkpoints)
         self._logs: Mapping[str, LogName] = {log.events.name: "events", log.packages.name: "packages"}
-        partitions = range(log.events.partitions) if share is None else share
-        self._places = [LogPartition("events", number) for number in partitions]
-        if share is None:
-            self._places.append(LogPartition("packages", 0))
+        self._places = sorted(places)
         self._ends = EndOfLog(client)
         self._reader: LogReader | None = None
         self._read_to: dict[LogPartition, int] = {}
@@ -176,15 +173,15 @@ async def open_filling(
     dsn: str,
     log: LogIdentity,
     generation: str,
-    share: Collection[int] | None = None,
+    places: Collection[LogPartition],
     archive: Archive | None = None,
 ) -> AsyncGenerator[Filling]:
-    """Fill a generation within the block, or some events partitions of it.
+    """Fill these partitions of a generation within the block.
 
     Raises SchemaMismatchError when its checkpoints are another log's.
     """
     async with await connect(dsn) as connection:
-        filling = Filling(client, log, connection, generation, share, archive)
+        filling = Filling(client, log, connection, generation, places, archive)
         try:
             await filling.open()
             yield filling

@@ -7,8 +7,8 @@ is what they were made from. Rows keep the offsets and broker times of the forme
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
-from typing import Any, Final
+from collections.abc import Collection, Mapping
+from typing import Any, Final, NamedTuple
 
 from psycopg import AsyncConnection
 
@@ -25,30 +25,53 @@ from aion_store.postgres.errors import postgres_errors
 from aion_store.postgres.generation import LogPartition
 from aion_store.postgres.generations import find_generations, hold_live, make_live
 from aion_store.postgres.log_identity import LogIdentity
+from aion_store.postgres.shards import check_held, places_of
 
 _WINDOWS: Final = (1_000, 100_000)
 """How far before its end a log is searched first: a mirror ends where the tables stand, or little later."""
 _ANSWER_S: Final = 10.0
 
 
-async def reanchor(client: ClientSettings, dsn: str, schema: str, log: LogIdentity) -> Mapping[LogPartition, int]:
-    """Let the live tables be those of `log` from now on; the new position of every partition.
+class Anchors(NamedTuple):
+    """A live generation, its checkpoints, and the position of each in another log."""
 
-    Nobody may append to either log meanwhile. Changes nothing and raises SchemaMismatchError when a partition of
-    `log` doesn't hold what the tables hold, UnavailableError when a server doesn't answer.
+    live: str
+    checkpoints: Mapping[LogPartition, Checkpoint]
+    positions: Mapping[LogPartition, int]
+
+
+async def find_anchors(
+    client: ClientSettings, dsn: str, schema: str, log: LogIdentity, held: Collection[LogPartition] | None = None
+) -> Anchors:
+    """Find every checkpoint of the live tables in `log`, those of the partitions `held` (None: all); changes nothing.
+
+    Raises SchemaMismatchError when the tables hold other partitions, or a partition of `log` doesn't hold what they
+    hold, UnavailableError when a server doesn't answer.
     """
     with postgres_errors():
         async with await connect(dsn) as connection:
-            before = await find_generations(connection, schema)
-            _check_shape(before.log.events, log.events, schema)
-            checkpoints = await _checkpoints(connection, before.live)
-            await connection.rollback()
-            positions = {
-                place: await asyncio.to_thread(_find, client, log, place, checkpoint)
-                for place, checkpoint in checkpoints.items()
-            }
+            found = await find_generations(connection, schema)
+            _check_shape(found.log.events, log.events, schema)
+            checkpoints = await _checkpoints(connection, found.live)
+    check_held(checkpoints, places_of(log) if held is None else held, schema)
+    positions = {
+        place: await asyncio.to_thread(_find, client, log, place, checkpoint)
+        for place, checkpoint in checkpoints.items()
+    }
+    return Anchors(found.live, checkpoints, positions)
+
+
+async def reanchor(dsn: str, schema: str, log: LogIdentity, anchors: Anchors) -> None:
+    """Let the live tables be those of `log` from now on, where they were found in it.
+
+    Nobody may append to either log meanwhile. Once more on tables that are those of `log` already changes nothing.
+    Changes nothing and raises SchemaMismatchError when the tables moved since, UnavailableError.
+    """
+    checkpoints, positions = anchors.checkpoints, anchors.positions
+    with postgres_errors():
+        async with await connect(dsn) as connection:
             held = await hold_live(connection, schema)
-            if held.live != before.live or await _checkpoints(connection, held.live) != checkpoints:
+            if held.live != anchors.live or await _checkpoints(connection, held.live) != checkpoints:
                 raise SchemaMismatchError("tables that stand still", "tables that moved meanwhile", _subject(schema))
             await connection.execute(
                 statement("reanchor_checkpoints", generation=held.live),
@@ -61,7 +84,6 @@ async def reanchor(client: ClientSettings, dsn: str, schema: str, log: LogIdenti
             )
             await make_live(connection, schema, held.live, log)
             await connection.commit()
-            return positions
 
 
 def _check_shape(former: TopicIdentity, topic: TopicIdentity, schema: str) -> None:

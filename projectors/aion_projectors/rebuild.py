@@ -11,7 +11,7 @@ import asyncio
 import logging
 import os
 import time
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Callable, Collection, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any, Final, NamedTuple
@@ -72,6 +72,7 @@ class Rebuild:
     `accept_log`: take the log as it is, whatever the live tables say: a topic that was recreated, another cluster, a
     log that lost records. What only the former log held is gone after the swap.
     `processes`: how many may fill shares of a long log side by side.
+    `places`: which of a log's partitions the database holds.
     `archive`: where the events log begins, if Kafka no longer holds that.
     """
 
@@ -81,6 +82,7 @@ class Rebuild:
     log: LogIdentity
     accept_log: bool = False
     processes: int = field(default_factory=lambda: os.cpu_count() or 1)
+    places: Callable[[LogIdentity], Collection[LogPartition]] = places_of
     archive: Archive | None = None
 
     async def run(self, progress: Progress, *, resume: bool) -> Rebuilt:
@@ -98,11 +100,34 @@ class Rebuild:
                     await _drop(connection, old)
                 return Rebuilt(found.building or found.next_name, swap_s)
 
-    async def drop(self) -> str | None:
-        """Remove the generation in the making; its name, None when there is none."""
+    async def building(self) -> str | None:
+        """The generation in the making, None when there is none.
+
+        Raises ConfigurationError when another rebuild is running, SchemaMismatchError when the log isn't the one the
+        tables were made from, or the database holds other partitions than it is to.
+        """
         with postgres_errors():
             async with self._claimed() as connection:
-                building = (await find_generations(connection, self.schema)).building
+                return (await self._find(connection)).building
+
+    async def begin(self, *, resume: bool) -> None:
+        """Do what `run` does before it fills the new generation, and raise what it raises then."""
+        with postgres_errors():
+            async with self._claimed() as connection:
+                await self._begin(connection, resume=resume)
+
+    async def clear(self) -> None:
+        """Remove what was live before a swap and is still there."""
+        with postgres_errors():
+            async with self._claimed() as connection:
+                for old in (await self._find(connection)).old:
+                    await _drop(connection, old)
+
+    async def drop(self) -> str | None:
+        """Remove the generation in the making; its name, None when there is none. Raises as `building` does."""
+        with postgres_errors():
+            async with self._claimed() as connection:
+                building = (await self._find(connection)).building
                 if building is not None:
                     await _drop(connection, building)
                 return building
@@ -130,15 +155,12 @@ class Rebuild:
                 f"version {version}",
                 f"The tables in schema {self.schema}",
             )
-        found = await find_generations(connection, self.schema)
-        if not self.accept_log:
-            check_identity(found.log, self.log, self.schema)
-        check_held(await checkpoints_of(connection, found.live), places_of(found.log), self.schema)
+        found = await self._find(connection)
         if found.building is None:
             if resume:
                 raise ConfigurationError("No rebuild was begun: run it without --resume.")
             async with connection.transaction():
-                await create_generation(connection, found.next_name, self.log)
+                await create_generation(connection, found.next_name, self.log, self.places(self.log))
         elif not resume:
             raise ConfigurationError(
                 f"A rebuild into {found.building} was begun and not finished: go on with --resume, or remove it with "
@@ -151,9 +173,17 @@ class Rebuild:
             )
         return found
 
+    async def _find(self, connection: AsyncConnection[Any]) -> Generations:
+        found = await find_generations(connection, self.schema)
+        if not self.accept_log:
+            check_identity(found.log, self.log, self.schema)
+        check_held(await checkpoints_of(connection, found.live), self.places(found.log), self.schema)
+        return found
+
     async def _fill_and_swap(self, connection: AsyncConnection[Any], found: Generations, progress: Progress) -> float:
         generation = found.building or found.next_name
-        async with open_filling(self.client, self.dsn, self.log, generation, archive=self.archive) as filling:
+        places = self.places(self.log)
+        async with open_filling(self.client, self.dsn, self.log, generation, places, self.archive) as filling:
             orders = FillingOrders(
                 kafka=self.client, dsn=self.dsn, log=self.log, generation=generation, archive=self.archive
             )

@@ -100,8 +100,8 @@ async def _run(orders: FillingOrders) -> None:
         print(partition, reached, end, flush=True)  # noqa: T201 - to the process that started this one
 
     client: ClientSettings = dict(orders.kafka)
-    filled = open_filling(client, orders.dsn, orders.log, orders.generation, orders.partitions, orders.archive)
-    async with filled as filling:
+    places = [LogPartition("events", partition) for partition in orders.partitions]
+    async with open_filling(client, orders.dsn, orders.log, orders.generation, places, orders.archive) as filling:
         await filling.fill(tell, orders.near)
 
 

@@ -9,7 +9,7 @@ from dataclasses import replace
 import psycopg
 import pytest
 
-from aion_projectors.reanchor import reanchor
+from aion_projectors.reanchor import find_anchors, reanchor
 from aion_projectors.rebuild import Rebuild
 from aion_projectors.worker import run_worker
 from aion_store.errors import SchemaMismatchError
@@ -104,9 +104,10 @@ def move(tables: Projected, target: Projected) -> Projected:
     """Re-anchor the tables to the target's log; the store as it is then."""
     settings = target.settings.model_copy(update={"dsn": tables.dsn, "schema_name": "aion"})
     moved = Projected(settings, target.log, target.writer, tables.dsn)
-    positions = asyncio.run(reanchor(settings.kafka, tables.dsn, "aion", target.log))
-    assert len(positions) == PARTITIONS + 1
-    assert positions[LogPartition("events", 1)] > 0
+    found = asyncio.run(find_anchors(settings.kafka, tables.dsn, "aion", target.log))
+    asyncio.run(reanchor(tables.dsn, "aion", target.log, found))
+    assert len(found.positions) == PARTITIONS + 1
+    assert found.positions[LogPartition("events", 1)] > 0
     return moved
 
 
@@ -142,6 +143,6 @@ def test_a_mirror_that_is_incomplete_or_none_is_refused(
     more = replace(other.log, events=other.log.events._replace(partitions=3))
     for log, complaint in ((short.log, "is the mirror complete"), (other.log, "another chain"), (more, "partitions")):
         with pytest.raises(SchemaMismatchError, match=complaint):
-            asyncio.run(reanchor(projected.settings.kafka, projected.dsn, "aion", log))
+            asyncio.run(find_anchors(projected.settings.kafka, projected.dsn, "aion", log))
     assert projected.rows("select * from checkpoints order by log, partition") == before
     assert_clean(projected)

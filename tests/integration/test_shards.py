@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Generator, Mapping
+from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 from urllib.parse import urlsplit
@@ -14,7 +14,12 @@ import pytest
 from pydantic import SecretStr
 from typer.testing import CliRunner
 
-from aion_service.backends import kafka_store, prepare
+from aion_producers.topics import LogTopics
+from aion_projectors.logs import describe_log
+from aion_projectors.reanchor import find_anchors, reanchor
+from aion_projectors.rebuild import Rebuild
+from aion_projectors.rebuilds import begin_all, rebuilds_of
+from aion_service.backends import kafka_store, prepare, projector_settings
 from aion_service.cli.commands import app
 from aion_service.settings import Settings
 from aion_store import ConfigurationError, Consistency, SchemaMismatchError, StaleProjectionError, UnavailableError
@@ -22,7 +27,8 @@ from aion_store.conformance.checks import record
 from aion_store.conformance.events import HistoryBuilder, workflow
 from aion_store.contract import EventStore
 from aion_store.visibility.fields import AttributeType
-from tests.projected_log import projecting
+from tests.integration.test_moving import mirror
+from tests.projected_log import PlainWriter, Projected, make_projected, projecting
 from tests.servers import Servers, fresh_database
 
 PARTITIONS = 4
@@ -57,9 +63,10 @@ def changed(settings: Settings, **changes: Any) -> Settings:
     return Settings(**{name: value for name, value in same.items() if value is not None})
 
 
-def found_in(dsn: SecretStr, query: str) -> set[Any]:
-    """What the first column of a query on the live tables shows."""
-    with psycopg.connect(dsn.get_secret_value(), options="-c search_path=aion_g1") as connection:
+def found_in(dsn: SecretStr | str, query: str, generation: str = "aion_g1") -> set[Any]:
+    """What the first column of a query on the tables shows."""
+    dsn = dsn if isinstance(dsn, str) else dsn.get_secret_value()
+    with psycopg.connect(dsn, options=f"-c search_path={generation}") as connection:
         return {row[0] for row in connection.execute(query.encode()).fetchall()}
 
 
@@ -89,6 +96,13 @@ async def write(store: EventStore) -> None:
             await record(store, HistoryBuilder(workflow(number)).started())
     for builder in (here, there):  # at their third event both have claimed one another
         await record(store, builder.signal())
+
+
+async def written(settings: Settings) -> None:
+    """Histories, and tables that have all of them."""
+    async with projecting(settings), kafka_store(settings) as store:
+        await write(store)
+        await store.list_workflow_ids()
 
 
 def test_each_database_holds_its_partitions_and_answers_are_made_of_both(settings: Settings) -> None:
@@ -131,12 +145,7 @@ def test_each_database_holds_its_partitions_and_answers_are_made_of_both(setting
 
 
 def test_an_operator_sees_and_mends_both_databases(settings: Settings) -> None:
-    async def main() -> None:
-        async with projecting(settings), kafka_store(settings) as store:
-            await write(store)
-            await store.list_workflow_ids()  # the tables have all of it
-
-    asyncio.run(main())
+    asyncio.run(written(settings))
     assert "16 events of 12 workflows are as the log says; 0 differences" in command(settings, "verify")
     assert "BAD" not in command(settings, "doctor")
     assert len(command(settings, "lag", "--json").splitlines()) == PARTITIONS + 1
@@ -150,12 +159,101 @@ def test_an_operator_sees_and_mends_both_databases(settings: Settings) -> None:
     found = command(settings, "verify", "--repair", code=0)
     assert all(str(workflow(number)) in found for number in range(1, 13))
     assert "0 differences" in command(settings, "verify")
-    for refused in ("rebuild", "reanchor"):
-        assert "isn't built for several" in command(settings, refused, code=2)
     # Without the mapping nobody takes half of the tables for all of them.
     alone = changed(settings, postgres_shards=None)
-    for blind in ("verify", "rebuild", "unhalt"):
+    for blind in ("verify", "rebuild", "reanchor", "unhalt"):
         assert "postgres_shards" in command(alone, blind, code=2)
+
+
+def generations(settings: Settings) -> list[set[Any]]:
+    """The schemas of the tables that each database has."""
+    schemas = "select nspname from pg_namespace where nspname ~ '^aion_g'"
+    return [found_in(dsn, schemas) for dsn in (settings.write_dsn, *settings.shards)]
+
+
+async def rebuilds(settings: Settings) -> list[Rebuild]:
+    """A rebuild for each database."""
+    tables = projector_settings(settings)
+    return rebuilds_of(tables, await describe_log(tables))
+
+
+def test_a_rebuild_goes_through_one_database_after_another(settings: Settings) -> None:
+    places: list[tuple[str, int]] = []
+
+    async def begin() -> Sequence[Rebuild]:
+        return await begin_all(await rebuilds(settings), resume=False)
+
+    async def run(rebuild: Rebuild) -> None:
+        await rebuild.run(lambda log, partition, *_: places.append((log, partition)), resume=True)
+
+    async def main() -> None:
+        async with projecting(settings), kafka_store(settings) as store:
+            await write(store)
+            await store.register_search_attribute("priority", AttributeType.INT)
+            for rebuild in await begin():
+                await run(rebuild)
+                await record(store, HistoryBuilder(THERE, head=await store.head(THERE)).signal())
+                assert await store.count() == 12
+
+    asyncio.run(main())
+    assert set(places) == {("packages", 0), *(("events", number) for number in range(PARTITIONS))}
+    assert generations(settings) == [{"aion_g2"}, {"aion_g2"}]
+    for dsn, held in ((settings.write_dsn, {0, 1}), (*settings.shards, {2, 3})):
+        assert found_in(dsn, "select distinct partition from events", "aion_g2") == held
+        assert found_in(dsn, "select partition from checkpoints where log = 'events'", "aion_g2") == held
+        indexes = "select indexname from pg_indexes where indexname ~ '^workflows_attribute'"
+        assert len(found_in(dsn, indexes, "aion_g2")) == 1
+    assert "18 events of 12 workflows are as the log says; 0 differences" in command(settings, "verify")
+
+    async def interrupted() -> None:
+        await run((await begin())[0])
+
+    asyncio.run(interrupted())  # between the databases
+    with psycopg.connect(settings.write_dsn) as connection:  # as if it hadn't come to remove the first one's old tables
+        connection.execute("create schema aion_g2")
+    assert generations(settings) == [{"aion_g2", "aion_g3"}, {"aion_g2", "aion_g3"}]
+    assert "--resume" in command(settings, "rebuild", code=2)
+    told = command(settings, "rebuild", "--resume")
+    assert "aion_g3 is live in the database of 2-3;" in told
+    assert "packages" not in told
+    assert generations(settings) == [{"aion_g3"}, {"aion_g3"}]
+
+    asyncio.run(begin())
+    assert command(settings, "rebuild", "--drop").count("was removed") == 2
+    assert generations(settings) == [{"aion_g3"}, {"aion_g3"}]
+    assert "without --resume" in command(settings, "rebuild", "--resume", code=2)
+
+    async def hardly_begun() -> None:
+        await (await rebuilds(settings))[0].begin(resume=False)
+
+    asyncio.run(hardly_begun())  # before the second database was begun
+    assert command(settings, "rebuild", "--resume").count("aion_g4 is live") == 2
+    assert generations(settings) == [{"aion_g4"}, {"aion_g4"}]
+    assert "0 differences" in command(settings, "verify")
+
+
+def test_both_databases_go_on_with_a_mirrored_log(servers: Servers, settings: Settings, topic_prefix: str) -> None:
+    asyncio.run(written(settings))
+    tables = projector_settings(settings)
+    former = asyncio.run(describe_log(tables))
+    source = Projected(tables, former, PlainWriter(tables.kafka, LogTopics(former.events, former.packages)), tables.dsn)
+    target = make_projected(servers, tables.dsn, f"{topic_prefix}-mirror", PARTITIONS, "other")
+    moved = changed(settings, topic_prefix=f"{topic_prefix}-mirror")
+    assert "is the mirror complete" in command(moved, "reanchor", code=2)
+    mirror(source, target)
+
+    async def first_one() -> None:
+        (dsn, held), _ = tables.dsns.held(target.log)
+        anchors = await find_anchors(tables.kafka, dsn, tables.schema_name, target.log, held)
+        await reanchor(dsn, tables.schema_name, target.log, anchors)
+
+    asyncio.run(first_one())  # it was stopped between the databases
+    assert len(command(moved, "reanchor").splitlines()) == PARTITIONS + 2
+    assert "16 events of 12 workflows are as the log says; 0 differences" in command(moved, "verify", "--moved")
+    assert "tables made from topic" in command(settings, "rebuild", code=2)  # the former log
+    assert generations(settings) == [{"aion_g1"}, {"aion_g1"}]
+    assert command(settings, "rebuild", "--accept-log").count("aion_g2 is live") == 2
+    assert "0 differences" in command(settings, "verify")
 
 
 def test_another_mapping_than_the_tables_is_refused(settings: Settings) -> None:
@@ -182,9 +280,7 @@ def test_another_mapping_than_the_tables_is_refused(settings: Settings) -> None:
 
 def test_a_database_that_is_away_holds_up_no_read_of_the_other(settings: Settings) -> None:
     async def main() -> None:
-        async with projecting(settings), kafka_store(settings) as store:
-            await write(store)
-            await store.list_workflow_ids()
+        await written(settings)
         async with kafka_store(settings) as store:  # nothing projects: strong reads of what is new are stale
             token = await record(store, HistoryBuilder(THERE, head=3).signal())
             with pytest.raises(StaleProjectionError):

@@ -36,15 +36,6 @@ class Opened:
         return sorted(set(wanted)) if wanted else list(range(count))
 
 
-def check_one_database(settings: ProjectorSettings) -> None:
-    """Raises ConfigurationError where the settings name several databases, for commands that don't know how."""
-    if settings.shards:
-        raise ConfigurationError(
-            "This command takes a store whose tables are in one database, and the settings name postgres_shards: it "
-            "isn't built for several. Nothing was changed; docs/scaling.md says what is."
-        )
-
-
 async def opened(formats: RecordFormats = BUILD_FORMATS) -> Opened:
     """The store of the environment, whose tables must be of this version and made from its log.
 

@@ -50,10 +50,13 @@ class Shards(Generic[T]):
         """The same mapping to what is made of each database's thing."""
         return Shards(tuple(make(database) for database in self.databases), self.numbers)
 
+    def places(self, number: int, log: LogIdentity) -> frozenset[LogPartition]:
+        """The partitions of a log that a database holds, by its place in `databases`."""
+        return frozenset(place for place in places_of(log) if self.number(*place) == number)
+
     def held(self, log: LogIdentity) -> list[tuple[T, frozenset[LogPartition]]]:
         """Each database's thing with the partitions that it holds."""
-        found = self.by_number(places_of(log))
-        return [(each, frozenset(found.get(number, ()))) for number, each in enumerate(self.databases)]
+        return [(each, self.places(number, log)) for number, each in enumerate(self.databases)]
 
 
 def mapped(default: T, others: Mapping[T, Collection[int]]) -> Shards[T]:
@@ -73,14 +76,15 @@ def check_held(found: Iterable[LogPartition], expected: Iterable[LogPartition], 
     held, wanted = frozenset(found), frozenset(expected)
     if held != wanted:
         raise SchemaMismatchError(
-            f"those of {_named(wanted)} (give the postgres_shards that they were made with: no partition's tables "
+            f"those of {named(wanted)} (give the postgres_shards that they were made with: no partition's tables "
             "move from one database to another)",
-            f"tables of {_named(held)}",
+            f"tables of {named(held)}",
             f"The tables in schema {schema}",
         )
 
 
-def _named(places: Collection[LogPartition]) -> str:
+def named(places: Collection[LogPartition]) -> str:
+    """Partitions as the settings write them, such as `0-31,packages`."""
     events = sorted(place.partition for place in places if place.log == "events")
     ranges: list[list[int]] = []
     for partition in events:
