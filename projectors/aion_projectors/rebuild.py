@@ -38,6 +38,7 @@ from aion_store.postgres.generations import (
     find_generations,
     hold_live,
     make_live,
+    release_rebuild,
     table_version,
 )
 from aion_store.postgres.log_identity import LogIdentity, check_identity
@@ -146,6 +147,7 @@ class Rebuild:
                     f"The tables in schema {self.schema} are being rebuilt already: wait for that."
                 )
             yield connection
+            await release_rebuild(connection, self.schema)
 
     async def _begin(self, connection: AsyncConnection[Any], *, resume: bool) -> Generations:
         newest = len(migrations())

@@ -78,10 +78,15 @@ async def drop_generation(connection: AsyncConnection[Any], generation: str) -> 
 
 
 async def claim_rebuild(connection: AsyncConnection[Any], schema: str) -> bool:
-    """Whether this connection is the only one that rebuilds the schema, until it ends."""
+    """Whether this connection is the only one that rebuilds the schema, until it lets go or has ended."""
     cursor = await connection.execute(_statements()["lock_rebuild"].bind(), {"schema": schema})
     row = await cursor.fetchone()
     return row is not None and bool(row[0])
+
+
+async def release_rebuild(connection: AsyncConnection[Any], schema: str) -> None:
+    """Let others rebuild the schema at once: the server notices the end of a connection a little later."""
+    await connection.execute(_statements()["unlock_rebuild"].bind(), {"schema": schema})
 
 
 class Held(NamedTuple):

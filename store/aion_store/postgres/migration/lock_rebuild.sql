@@ -1,2 +1,2 @@
--- Whether no one else rebuilds this schema; held until the connection ends. Parameter: the schema's name.
+-- Whether no one else rebuilds this schema; held until it is let go of, or the connection ends. Parameter: the schema's name.
 select pg_try_advisory_lock(hashtextextended('aion-store rebuild of ' || %(schema)s::text, 0))
