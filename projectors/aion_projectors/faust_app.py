@@ -50,6 +50,8 @@ HEARTBEAT_S: Final = 0.5
 REBALANCE_TIMEOUT_S: Final = 6.0
 REQUEST_TIMEOUT_S: Final = 10.0
 MAX_POLL_INTERVAL_S: Final = 300.0
+START_S: Final = 5.0
+"""How long a start that isn't wanted any more may take to finish."""
 
 _log: Final = logging.getLogger(__name__)
 
@@ -308,6 +310,7 @@ async def run_app(app: ProjectorApp, stop: asyncio.Event) -> None:
             await asyncio.wait({stopping, app.failure}, return_when=asyncio.FIRST_COMPLETED)
     finally:
         stopping.cancel()
+        await asyncio.wait({starting}, timeout=START_S)  # what was begun and not finished would be left open
         starting.cancel()
         await app.stop()
         await app.projection.close()

@@ -63,6 +63,13 @@ class ProjectorThread(driver.AIOKafkaConsumerThread):
         with suppress(RuntimeError):
             self.parent_loop.call_soon_threadsafe(_nothing)
 
+    async def stop(self) -> None:
+        """As mode's, which leaves a thread running for ever that is told to stop while it begins."""
+        if self._thread is not None:
+            thread: Any = driver.ServiceThread  # pyright: ignore[reportPrivateImportUsage]
+            await super(thread, self).stop()
+            self._thread.stop()
+
     def _create_worker_consumer(self, transport: driver.Transport) -> Any:
         consumer = super()._create_worker_consumer(transport)
         # Read when the consumer starts; Faust has no settings for them.
