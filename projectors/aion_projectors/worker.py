@@ -21,6 +21,7 @@ from aion_projectors.logs import describe_log
 from aion_projectors.program import run_program
 from aion_projectors.projection import Projection
 from aion_projectors.settings import ENVIRONMENT_VARIABLE, ProjectorSettings
+from aion_projectors.together import all_of
 from aion_store.errors import ConfigurationError, StoreError, UnavailableError
 from aion_store.log.format import BUILD_FORMATS, RecordFormats
 from aion_store.postgres.announcing import announced
@@ -81,13 +82,16 @@ def _projections(settings: ProjectorSettings, log: LogIdentity, formats: RecordF
 
 async def _check(projections: Shards[Projection]) -> None:
     """Check the tables. Raises as `check_schema`, UnavailableError for the first database only."""
-    for number, projection in enumerate(projections.databases):
-        try:
-            await projection.check()
-        except UnavailableError as error:
-            if number == 0:
-                raise
-            _log.warning("the partitions of database %s are projected once it is there: %s", number, error)
+    await all_of(_check_one(number, projection) for number, projection in enumerate(projections.databases))
+
+
+async def _check_one(number: int, projection: Projection) -> None:
+    try:
+        await projection.check()
+    except UnavailableError as error:
+        if number == 0:
+            raise
+        _log.warning("the partitions of database %s are projected once it is there: %s", number, error)
 
 
 async def _wait(stop: asyncio.Event, seconds: float) -> None:
