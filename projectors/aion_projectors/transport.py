@@ -61,8 +61,8 @@ class ProjectorThread(driver.AIOKafkaConsumerThread):
         return consumer
 
     def is_current(self, tp: TP, epoch: int) -> bool:
-        """Whether no seek of the partition came after that epoch began."""
-        return self._epochs.get(tp) == epoch
+        """Whether the partition is still assigned, and no seek of it and no rebalance came after that epoch began."""
+        return self._epochs.get(tp) == epoch and tp in self._ensure_consumer()._subscription.assigned_partitions()
 
     def is_sought(self, tp: TP) -> bool:
         """Whether the partition was sought since it was assigned."""
@@ -89,12 +89,14 @@ class ProjectorThread(driver.AIOKafkaConsumerThread):
         return assignment.tps
 
     async def _seek_wait(self, consumer: Any, partitions: Mapping[TP, int]) -> None:
+        """Seek those of the partitions that are still assigned, and read them on unless they are to stay still."""
         assigned = self._begin(consumer)
-        partitions = {tp: offset for tp, offset in partitions.items() if tp in assigned}
         for tp, offset in partitions.items():
-            self._epochs[tp] = self._epochs.get(tp, 0) + 1
-            self._starts[tp] = offset
-        await super()._seek_wait(consumer, partitions)
+            if tp in assigned:
+                self._epochs[tp] = self._epochs.get(tp, 0) + 1
+                self._starts[tp] = offset
+                consumer.seek(tp, offset)
+        await self._settle(consumer, partitions)
 
     async def _fetch_records(
         self,
@@ -194,7 +196,7 @@ class ProjectorConsumer(driver.Consumer):
         await self._thread.call_thread(self._thread.check_membership)
 
     def is_current(self, tp: TP, fetched: Fetched) -> bool:
-        """Whether what was fetched is still wanted: no later seek, not halted."""
+        """Whether what was fetched is still wanted: assigned, not halted, no later seek."""
         return tp not in self._halted and self._thread.is_current(tp, fetched.epoch)
 
     async def perform_seek(self) -> None:
@@ -218,9 +220,8 @@ class ProjectorConsumer(driver.Consumer):
         if not partitions:
             return
         rows = await self.app.read_checkpoints(partitions)
-        await self._thread.seek_wait({tp: row.checkpoint.position for tp, row in rows.items()})
         self._halted = (self._halted - partitions) | {tp for tp, row in rows.items() if row.halted is not None}
-        await self._thread.settle(partitions)
+        await self._thread.seek_wait({tp: row.checkpoint.position for tp, row in rows.items()})
         self.app.on_seek(rows)
 
     def is_sought(self, tp: TP) -> bool:
