@@ -1,7 +1,8 @@
 """The Faust app: membership, assignment and lifecycle around the projection. It writes nothing to Kafka.
 
-One agent applies at once what was fetched while it applied what came before: under load in few big transactions instead
-of many small ones that wait for one another. Faults of a partition (a gap, a database that went back) end in another
+Each database has an agent, which applies at once what was fetched while it applied what came before: under load in
+few big transactions instead of many small ones that wait for one another. No database waits for another: of one that
+is away so much is fetched as may wait for it. Faults of a partition (a gap, a database that went back) end in another
 seek; a gap that persists halts the partition, for all workers.
 """
 # pyright: basic
@@ -11,7 +12,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import partial
 from typing import Any, Final, cast
 
 import faust
@@ -21,34 +24,37 @@ from faust.types import TP
 
 from aion_projectors import halts
 from aion_projectors.apply import Applied
+from aion_projectors.backlog import Backlog
 from aion_projectors.checkpoints import CheckpointRow
-from aion_projectors.fetched import Fetched, follow
 from aion_projectors.kafka_security import KafkaSecurity, kafka_security
 from aion_projectors.plan import Behind, Gap
+from aion_projectors.projection import Projection
 from aion_projectors.settings import ProjectorSettings
-from aion_projectors.sharded_projection import ShardedProjection
+from aion_projectors.together import all_of
+from aion_projectors.topic_watch import REQUEST_TIMEOUT_S, OtherTopic, TopicWatch
 from aion_projectors.transport import Fetch, ProjectorConsumer, ProjectorTransport
 from aion_store.errors import AccessDeniedError, SchemaMismatchError, UnavailableError
 from aion_store.log.format import BUILD_FORMATS, RecordFormats
-from aion_store.log.reader import TopicIdentity, describe_topic, offset_bounds
 from aion_store.postgres.generation import LogPartition
+from aion_store.postgres.shards import Shards
 from aion_store.projected import LogName
 
 MAX_RECORDS: Final = 10_000
-"""Of a fetch; as many may wait for the agent before the next fetch has to."""
+"""Of a fetch; as many may wait for a database's agent before the next fetch has to."""
+PATIENCE_S: Final = 2.0
+"""How long one of several databases may keep the others waiting: for room in what waits for it, for its checkpoints."""
+SEEK_DEADLINE_S: Final = 6.0
+"""Below Faust's own deadline for a seek, past which it would stop working without a word."""
 MAX_PARTITION_BYTES: Final = 4 * 1024 * 1024
 GAPS_UNTIL_HALT: Final = 3
 WATCH_S: Final = 3.0
 """How often the tables are looked at: a Postgres that lost its latest commits must not wait for the next event."""
 
 TOPIC_WATCH_S: Final = 5.0
-LOOKS_UNTIL_DELETED: Final = 3
-"""A broker that has just started may not know a topic yet."""
 
 SESSION_TIMEOUT_S: Final = 6.0
 HEARTBEAT_S: Final = 0.5
 REBALANCE_TIMEOUT_S: Final = 6.0
-REQUEST_TIMEOUT_S: Final = 10.0
 MAX_POLL_INTERVAL_S: Final = 300.0
 START_S: Final = 5.0
 """How long a start that isn't wanted any more may take to finish."""
@@ -69,38 +75,51 @@ class _NoTables(TableManager):
         await self.recovery.start()
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class _Database:
+    """One database: its tables, what waits to be applied to them, and where the agent is called that does it."""
+
+    projection: Projection
+    backlog: Backlog[TP]
+    calls: Any
+
+
 class ProjectorApp(faust.App):
     """One worker's app. `failure` is set when it can't go on: then stop it."""
 
     BootStrategy = _Boot
 
     settings: ProjectorSettings
-    projection: ShardedProjection
     formats: RecordFormats
     failure: asyncio.Future[BaseException]
+    _databases: Shards[_Database]
     _logs: Mapping[str, LogName]
-    _calls: Any
-    _waiting: dict[TP, Fetched]
-    _room: asyncio.Event
+    _topic_watch: TopicWatch
     _gaps: dict[TP, tuple[Gap, int]]
     _reached: dict[TP, int]
 
-    def attach(self, settings: ProjectorSettings, projection: ShardedProjection, formats: RecordFormats) -> None:
-        """Give the app what it works on, and its agent."""
-        self.settings, self.projection, self.formats = settings, projection, formats
+    def attach(self, settings: ProjectorSettings, projections: Shards[Projection], formats: RecordFormats) -> None:
+        """Give the app what it works on, and its agents."""
+        self.settings, self.formats = settings, formats
         self.failure = asyncio.get_running_loop().create_future()
         self._logs = {settings.events_topic: "events", settings.packages_topic: "packages"}
+        topic_ids = projections.default.topic_ids
+        self._topic_watch = TopicWatch(settings.kafka, {topic: topic_ids[log] for topic, log in self._logs.items()})
         self._gaps, self._reached = {}, {}
-        self._calls, self._waiting, self._room = self.channel(maxsize=0), {}, asyncio.Event()
-        self._room.set()
-        self.agent(self._calls, name=f"{settings.group_id}.project")(self._project)
+        self._databases = projections.map(
+            lambda projection: _Database(projection, Backlog(MAX_RECORDS), self.channel(maxsize=0))
+        )
+        for number, database in enumerate(self._databases.databases):
+            self.agent(database.calls, name=f"{settings.group_id}.project.{number}")(partial(self._project, database))
 
-    async def _project(self, calls: Any) -> None:
+    async def _project(self, database: _Database, calls: Any) -> None:
         try:
             async for _ in calls:
-                fetch, self._waiting = self._waiting, {}
-                self._room.set()
-                await self.take(fetch)
+                was_set_aside = database.backlog.is_set_aside
+                fetch = database.backlog.take()
+                if was_set_aside:
+                    await self._reader.settle(self._assigned(database))
+                await self._take(database, fetch)
         except Exception as error:  # noqa: BLE001 - whatever it is, the worker is to stop and say so
             self.fail(error)
 
@@ -114,7 +133,9 @@ class ProjectorApp(faust.App):
         await super().on_start()
         for topic in self._logs:
             self.topics.add(self.topic(topic, key_type=bytes, value_type=bytes, acks=False))
-        self.add_future(self._watch())
+        for database in self._databases.databases:
+            self.add_future(self._watch(database))
+        self.add_future(self._watch_membership())
         self.add_future(self._watch_topics())
 
     async def crash(self, reason: BaseException) -> None:
@@ -127,23 +148,61 @@ class ProjectorApp(faust.App):
             self.failure.set_result(error)
 
     async def put(self, fetch: Fetch) -> None:
-        """Add a fetch to what waits for the agent, once there is room, and call the agent.
+        """Add a fetch to what waits for the databases, each part once there is room for it, and call their agents.
 
-        Each time: a rebalance drops calls, and the agent passes over those that find nothing.
+        Where no room is made in time, no more is fetched until there is some. Agents are called each time: a rebalance
+        drops calls, and an agent passes over those that find nothing.
         """
-        if not self._room.is_set():
-            await self._calls.put(True)
-            await self._room.wait()
-        for tp, fetched in fetch.items():
-            self._waiting[tp] = follow(self._waiting.get(tp), fetched)
-        if sum(len(fetched.stretch.records) for fetched in self._waiting.values()) >= MAX_RECORDS:
-            self._room.clear()
-        await self._calls.put(True)
+        parts = [(database, {tp: fetch[tp] for tp in tps}) for database, tps in self._by_database(fetch).items()]
+        for database, part in sorted(parts, key=lambda each: not each[0].backlog.has_room):
+            await self._make_room(database)
+            database.backlog.add(part)
+            await database.calls.put(True)
+
+    async def _make_room(self, database: _Database) -> None:
+        backlog = database.backlog
+        if backlog.has_room or backlog.is_set_aside:
+            return
+        await database.calls.put(True)
+        await backlog.wait_for_room(PATIENCE_S)
+        if backlog.is_set_aside:
+            _log.warning("a database applies nothing: its partitions are read no further until it does")
+            await self._reader.settle(self._assigned(database))
+
+    def drop_waiting(self) -> None:
+        """Forget what waits: after a rebalance nothing of it is current."""
+        for database in self._databases.databases:
+            database.backlog.take()
+
+    def is_set_aside(self, tp: TP) -> bool:
+        """Whether a partition's database has no room for anything more of it."""
+        return self._database(tp).backlog.is_set_aside
+
+    def by_database(self, partitions: set[TP]) -> list[set[TP]]:
+        """The partitions of each database that has any of them."""
+        return list(self._by_database(partitions).values())
+
+    @property
+    def seek_deadline_s(self) -> float:
+        """How long a rebalance may wait for a database's checkpoints."""
+        return SEEK_DEADLINE_S if self._is_on_one_database else PATIENCE_S
+
+    def on_late_seek(self, partitions: set[TP]) -> None:
+        """Note that the checkpoints of a database couldn't be read in time.
+
+        Whoever has one database only leaves the group: another worker may reach it.
+        """
+        if self._is_on_one_database:
+            self.fail(UnavailableError("Postgres", "the checkpoints couldn't be read in time"))
+        else:
+            waiting = ", ".join(f"{tp.topic} [{tp.partition}]" for tp in sorted(partitions))
+            _log.warning("a database doesn't answer: the others go on without %s", waiting)
 
     async def read_checkpoints(self, partitions: set[TP]) -> Mapping[TP, CheckpointRow]:
-        """Where the tables of these partitions stand."""
+        """Where the tables of these partitions stand, which are all of one database."""
         places = {self._place(tp): tp for tp in partitions}
-        rows = await self.projection.read_checkpoints(list(places))
+        ((database, _),) = self._by_database(partitions).items()
+        rows = await database.projection.read_checkpoints(list(places))
         return {places[place]: row for place, row in rows.items()}
 
     def on_seek(self, rows: Mapping[TP, CheckpointRow]) -> None:
@@ -152,20 +211,24 @@ class ProjectorApp(faust.App):
         for tp, row in sorted(rows.items()):
             _log.info("%s [%s]: from offset %s%s", *tp, row.checkpoint.position, " (halted)" if row.halted else "")
 
-    async def take(self, fetch: Fetch) -> None:
-        """Apply a fetch, and see to the partitions that it couldn't bring forward."""
-        consumer = cast("ProjectorConsumer", self.consumer)
-        wanted = {tp: fetched for tp, fetched in fetch.items() if consumer.is_current(tp, fetched)}
+    async def _take(self, database: _Database, fetch: Fetch) -> None:
+        """Apply what was fetched for a database, and see to the partitions that it couldn't bring forward.
+
+        What became of a partition that was sought or taken away meanwhile is of no interest.
+        """
+        is_current = self._reader.is_current
+        wanted = {tp: fetched for tp, fetched in fetch.items() if is_current(tp, fetched)}
         places = {self._place(tp): tp for tp, (_, stretch, lost) in wanted.items() if stretch.records or not lost}
         stretches = {place: wanted[tp].stretch for place, tp in places.items()}
-        for place, applied in (await self.projection.apply(stretches)).items():
-            await self._see_to(places[place], applied)
+        for place, applied in (await database.projection.apply(stretches)).items():
+            if is_current(tp := places[place], wanted[tp]):
+                await self._see_to(tp, applied)
         for tp, fetched in wanted.items():
-            if fetched.lost and consumer.is_current(tp, fetched):
+            if fetched.lost and is_current(tp, fetched):
                 await self._halt_lost(tp, fetched.stretch.position)
 
     async def _see_to(self, tp: TP, applied: Applied) -> None:
-        consumer = cast("ProjectorConsumer", self.consumer)
+        consumer = self._reader
         self._reached[tp] = applied.checkpoint.position
         match applied:
             case Applied(halted=str()):
@@ -185,82 +248,100 @@ class ProjectorApp(faust.App):
             case _:
                 self._gaps.pop(tp, None)
 
-    async def _watch(self) -> None:
-        """Read on from the checkpoints of partitions whose tables stand below what was applied to them."""
-        consumer = cast("ProjectorConsumer", self.consumer)
+    async def _watch(self, database: _Database) -> None:
+        """Read on from their checkpoints a database's partitions that must be.
+
+        Those whose tables stand below what was applied to them, those that are no longer halted, and those whose
+        checkpoints couldn't be read when they were assigned.
+        """
+        consumer = self._reader
         while not self.should_stop:
             await self.sleep(WATCH_S)
-            await self._check_membership(consumer)
-            reached = {tp: self._reached[tp] for tp in consumer.assignment() if tp in self._reached}
+            partitions = self._assigned(database)
+            reached = {tp: self._reached[tp] for tp in partitions if tp in self._reached}
             rows = await self.read_checkpoints(set(reached)) if reached else {}
             behind = {tp for tp, row in rows.items() if row.checkpoint.position < reached[tp]}
             for tp in sorted(behind):
                 _log.warning("%s [%s]: the tables went back to offset %s", *tp, rows[tp].checkpoint.position)
             freed = {tp for tp, row in rows.items() if row.halted is None and consumer.is_held(tp)}
-            await consumer.seek_to_checkpoints((behind | freed) & consumer.assignment())
+            late = {tp for tp in partitions if not consumer.is_sought(tp)}
+            await consumer.seek_to_checkpoints((behind | freed | late) & consumer.assignment())
 
-    async def _check_membership(self, consumer: ProjectorConsumer) -> None:
-        try:
-            await consumer.check_membership()
-        except AccessDeniedError as error:
-            self.fail(error)
+    async def _watch_membership(self) -> None:
+        while not self.should_stop:
+            await self.sleep(WATCH_S)
+            try:
+                await self._reader.check_membership()
+            except AccessDeniedError as error:
+                self.fail(error)
 
     async def _watch_topics(self) -> None:
         """Stop, for good and loudly, when a topic isn't the one any more that the tables are made from."""
-        missing: dict[str, int] = dict.fromkeys(self._logs, 0)
         while not self.should_stop:
             await self.sleep(TOPIC_WATCH_S)
-            for topic in self._logs:
-                try:
-                    found = await self._describe(topic)
-                except UnavailableError as error:
-                    _log.warning("topic %s can't be looked at: %s", topic, error)
-                    continue
-                missing[topic] = missing[topic] + 1 if found is None else 0
-                if self._is_other(topic, found) or missing[topic] >= LOOKS_UNTIL_DELETED:
-                    await self._refuse(topic, found)
-                    return
+            if (other := await self._topic_watch.look()) is not None:
+                await self._refuse(other)
+                return
 
-    async def _describe(self, topic: str) -> TopicIdentity | None:
-        return await asyncio.to_thread(describe_topic, self.settings.kafka, topic, REQUEST_TIMEOUT_S)
-
-    def _is_other(self, topic: str, found: TopicIdentity | None) -> bool:
-        return found is not None and found.topic_id != self.projection.topic_ids[self._logs[topic]]
-
-    async def _refuse(self, topic: str, found: TopicIdentity | None) -> None:
-        reason = halts.other_topic(topic, self.projection.topic_ids[self._logs[topic]], found)
-        consumer = cast("ProjectorConsumer", self.consumer)
+    async def _refuse(self, other: OtherTopic) -> None:
+        topic, reason = other
         _log.critical("%s. Its tables no longer move.", reason)
-        await self.projection.halt_log(self._logs[topic], reason)
-        for tp in consumer.assignment():
-            if tp.topic == topic:
-                await consumer.hold(tp)
+        await all_of(self._halt_log(database, topic, reason) for database in self._databases.databases)
         self.fail(SchemaMismatchError("the topic that the tables are made from", reason, f"Topic {topic}"))
+
+    async def _halt_log(self, database: _Database, topic: str, reason: str) -> None:
+        await database.projection.halt_log(self._logs[topic], reason)
+        for tp in self._assigned(database):
+            if tp.topic == topic:
+                await self._reader.hold(tp)
 
     async def _halt_lost(self, tp: TP, position: int) -> None:
         try:
-            found = await self._describe(tp.topic)
-            bounds = await asyncio.to_thread(offset_bounds, self.settings.kafka, *tp, REQUEST_TIMEOUT_S)
+            found = await self._topic_watch.find_lost(*tp)
         except UnavailableError as error:
             _log.warning("%s [%s] doesn't hold offset %s, and can't be asked what it holds: %s", *tp, position, error)
-            await cast("ProjectorConsumer", self.consumer).seek_to_checkpoints({tp})
+            await self._reader.seek_to_checkpoints({tp})
         else:
-            if self._is_other(tp.topic, found):
-                await self._refuse(tp.topic, found)
+            if isinstance(found, OtherTopic):
+                await self._refuse(found)
             else:
-                await self._halt(tp, halts.lost(position, bounds))
+                await self._halt(tp, halts.lost(position, found))
 
     async def _halt(self, tp: TP, reason: str) -> None:
         _log.critical("%s [%s] is HALTED: %s. Its tables no longer move.", *tp, reason)
-        await self.projection.halt(self._place(tp), reason)
-        await cast("ProjectorConsumer", self.consumer).hold(tp)
+        await self._database(tp).projection.halt(self._place(tp), reason)
+        await self._reader.hold(tp)
+
+    async def close(self) -> None:
+        """End the sessions with the databases."""
+        await all_of(database.projection.close() for database in self._databases.databases)
+
+    @property
+    def _reader(self) -> ProjectorConsumer:
+        return cast("ProjectorConsumer", self.consumer)
+
+    @property
+    def _is_on_one_database(self) -> bool:
+        return len(self._databases.databases) == 1
+
+    def _database(self, tp: TP) -> _Database:
+        return self._databases.of(*self._place(tp))
+
+    def _by_database(self, partitions: Iterable[TP]) -> dict[_Database, set[TP]]:
+        found: dict[_Database, set[TP]] = {}
+        for tp in partitions:
+            found.setdefault(self._database(tp), set()).add(tp)
+        return found
+
+    def _assigned(self, database: _Database) -> set[TP]:
+        return self._by_database(self._reader.assignment()).get(database, set())
 
     def _place(self, tp: TP) -> LogPartition:
         return LogPartition(self._logs[tp.topic], tp.partition)
 
 
 def build_app(
-    settings: ProjectorSettings, projection: ShardedProjection, formats: RecordFormats = BUILD_FORMATS
+    settings: ProjectorSettings, projections: Shards[Projection], formats: RecordFormats = BUILD_FORMATS
 ) -> ProjectorApp:
     """The app for these settings, not started. Needs a running event loop; several may share one.
 
@@ -287,7 +368,7 @@ def build_app(
         broker_request_timeout=REQUEST_TIMEOUT_S,
         TableManager=_NoTables,
     )
-    app.attach(settings, projection, formats)
+    app.attach(settings, projections, formats)
     return app
 
 
@@ -313,6 +394,6 @@ async def run_app(app: ProjectorApp, stop: asyncio.Event) -> None:
         await asyncio.wait({starting}, timeout=START_S)  # what was begun and not finished would be left open
         starting.cancel()
         await app.stop()
-        await app.projection.close()
+        await app.close()
     if app.failure.done() and not stop.is_set():
         raise app.failure.result()

@@ -9,7 +9,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import psycopg
 from psycopg import AsyncConnection
@@ -18,6 +18,7 @@ from aion_projectors.apply import Applied, Applier
 from aion_projectors.checkpoints import CheckpointRow, Checkpoints
 from aion_projectors.session import TRANSACTION_TIMEOUT_MS, connect, end_blockers
 from aion_projectors.stretch import Stretch, cut, size
+from aion_store.errors import UnavailableError
 from aion_store.postgres.errors import one_line
 from aion_store.postgres.generation import LogPartition
 from aion_store.projected import LogName
@@ -34,14 +35,23 @@ _TRANSIENT: Final = (
     TimeoutError,
 )
 
+T = TypeVar("T")
+
 _log: Final = logging.getLogger(__name__)
 
 
 class Projection:
-    """The tables of one schema, as one worker advances them."""
+    """The tables of one schema in one database, as one worker advances them.
 
-    def __init__(self, dsn: str, schema: str, topic_ids: Mapping[LogName, str]) -> None:
+    `check` raises UnavailableError while the database is away, and what is fatal unless the tables are those expected.
+    Nothing is read of them before it passed; a partition's checkpoint is read before anything is applied to it.
+    """
+
+    def __init__(
+        self, dsn: str, schema: str, topic_ids: Mapping[LogName, str], check: Callable[[], Awaitable[None]]
+    ) -> None:
         self._dsn, self.topic_ids = dsn, topic_ids
+        self._check, self._is_checked = check, False
         self._checkpoints = Checkpoints(schema, topic_ids)
         self._applier = Applier(schema, self._checkpoints)
         self._connection: AsyncConnection[Any] | None = None
@@ -70,33 +80,42 @@ class Projection:
             }
         return applied
 
+    async def check(self) -> None:
+        """Check the tables, once. Raises what `check` raises."""
+        if not self._is_checked:
+            await self._check()
+            self._is_checked = True
+
     async def read_checkpoints(self, places: Sequence[LogPartition]) -> Mapping[LogPartition, CheckpointRow]:
         """Where the tables stand, however long Postgres takes to answer; beside an `apply` if need be."""
-        pause_s = _PAUSE_S
-        while True:
-            try:
-                async with asyncio.timeout(_GIVE_UP_S), await connect(self._dsn) as connection:
-                    return await self._checkpoints.read(connection, places)
-            except _TRANSIENT as error:
-                _log.warning("checkpoints can't be read yet: %s", one_line(error))
-                pause_s = await _rest(pause_s)
+        return await self._ask(
+            "the checkpoints can't be read", lambda connection: self._checkpoints.read(connection, places)
+        )
 
     async def halt(self, place: LogPartition, reason: str) -> None:
         """Note in the checkpoint that a partition's tables no longer move, however long Postgres takes to answer."""
-        await self._note(place, lambda connection: self._checkpoints.halt(connection, place, reason))
+        await self._ask(
+            f"the halt of {place} can't be noted",
+            lambda connection: self._checkpoints.halt(connection, place, reason),
+        )
 
     async def halt_log(self, log: LogName, reason: str) -> None:
         """The same for all partitions of a log."""
-        await self._note(log, lambda connection: self._checkpoints.halt_log(connection, log, reason))
+        await self._ask(
+            f"the halt of {log} can't be noted",
+            lambda connection: self._checkpoints.halt_log(connection, log, reason),
+        )
 
-    async def _note(self, what: object, note: Callable[[AsyncConnection[Any]], Awaitable[None]]) -> None:
+    async def _ask(self, failure: str, ask: Callable[[AsyncConnection[Any]], Awaitable[T]]) -> T:
         pause_s = _PAUSE_S
         while True:
             try:
-                async with asyncio.timeout(_GIVE_UP_S), await connect(self._dsn) as connection:
-                    return await note(connection)
-            except _TRANSIENT as error:
-                _log.warning("the halt of %s can't be noted yet: %s", what, one_line(error))
+                async with asyncio.timeout(_GIVE_UP_S):
+                    await self.check()
+                    async with await connect(self._dsn) as connection:
+                        return await ask(connection)
+            except (*_TRANSIENT, UnavailableError) as error:
+                _log.warning("%s yet: %s", failure, one_line(error))
                 pause_s = await _rest(pause_s)
 
     async def close(self) -> None:

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, ClassVar, Final, cast
 
@@ -26,16 +26,14 @@ from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
 
 from aion_projectors.fetched import Drained, Fetched, parse
-from aion_store.errors import AccessDeniedError, SchemaMismatchError, UnavailableError
+from aion_projectors.together import all_of
+from aion_store.errors import AccessDeniedError, SchemaMismatchError
 from aion_store.limits import FETCH_MAX_BYTES
 
 if TYPE_CHECKING:
     from aion_projectors.faust_app import ProjectorApp
 
 FETCH_MAX_WAIT_MS: Final = 100
-SEEK_DEADLINE_S: Final = 6.0
-"""Below Faust's own deadline for a seek, past which it would stop working without a word."""
-
 _DRAIN_S: Final = 1.0
 
 
@@ -49,6 +47,8 @@ def _nothing() -> None:
 
 class ProjectorThread(driver.AIOKafkaConsumerThread):
     """The consumer's thread. What it stamps and what it seeks happens in one step of its loop each."""
+
+    consumer: ProjectorConsumer
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -80,18 +80,42 @@ class ProjectorThread(driver.AIOKafkaConsumerThread):
         return consumer
 
     def is_current(self, tp: TP, epoch: int) -> bool:
-        """Whether no seek of the partition came after that epoch began."""
-        return self._epochs.get(tp) == epoch
+        """Whether the partition is still assigned, and no seek of it and no rebalance came after that epoch began."""
+        return self._epochs.get(tp) == epoch and tp in self._ensure_consumer()._subscription.assigned_partitions()
 
-    async def _seek_wait(self, consumer: Any, partitions: Mapping[TP, int]) -> None:
+    def is_sought(self, tp: TP) -> bool:
+        """Whether the partition was sought since it was assigned."""
+        return tp in self._starts
+
+    async def end_epochs(self) -> None:
+        """Nothing is current any more that was fetched before; no assigned partition is read before its next seek."""
+        await self.call_thread(self._end_epochs, self._ensure_consumer())
+
+    async def _end_epochs(self, consumer: Any) -> None:
+        self._epochs = {tp: epoch + 1 for tp, epoch in self._epochs.items()}
+        self._sought = None
+        assigned = self._begin(consumer)
+        for tp in assigned:  # without a position, one would delay all of its broker's fetches
+            consumer.seek(tp, 0)
+        await self._settle(consumer, assigned)
+
+    def _begin(self, consumer: Any) -> frozenset[TP]:
+        """The assigned partitions; of another assignment than before none is sought."""
         assignment = consumer._subscription.subscription.assignment
         if self._sought is not assignment:
             self._starts.clear()
             self._sought = assignment
+        return assignment.tps
+
+    async def _seek_wait(self, consumer: Any, partitions: Mapping[TP, int]) -> None:
+        """Seek those of the partitions that are still assigned, and read them on unless they are to stay still."""
+        assigned = self._begin(consumer)
         for tp, offset in partitions.items():
-            self._epochs[tp] = self._epochs.get(tp, 0) + 1
-            self._starts[tp] = offset
-        await super()._seek_wait(consumer, partitions)
+            if tp in assigned:
+                self._epochs[tp] = self._epochs.get(tp, 0) + 1
+                self._starts[tp] = offset
+                consumer.seek(tp, offset)
+        await self._settle(consumer, partitions)
 
     async def _fetch_records(
         self,
@@ -152,24 +176,22 @@ class ProjectorThread(driver.AIOKafkaConsumerThread):
         except GroupAuthorizationFailedError as error:
             raise AccessDeniedError("Kafka", f"to let this worker join the group {coordinator.group_id}") from error
 
-    async def pause(self, partitions: set[TP]) -> None:
-        """Read these no further and drop what was read of them: what isn't drained delays all of a broker's fetches."""
-        await self.call_thread(self._pause, self._ensure_consumer(), partitions)
+    async def settle(self, partitions: Collection[TP]) -> None:
+        """Read these on, or no further, as is now right for each.
 
-    async def _pause(self, consumer: Any, partitions: set[TP]) -> None:
+        What was read of those that stay still is dropped: what isn't drained delays all of a broker's fetches.
+        """
+        await self.call_thread(self._settle, self._ensure_consumer(), partitions)
+
+    async def _settle(self, consumer: Any, partitions: Collection[TP]) -> None:
         for tp in consumer.assignment():
-            if tp in partitions:
+            if tp not in partitions:
+                continue
+            if self.is_sought(tp) and not self.consumer.is_still(tp):
+                consumer.resume(tp)
+            else:
                 consumer.pause(tp)
                 consumer._fetcher._records.pop(tp, None)
-
-    async def release(self, partitions: set[TP]) -> None:
-        """Read on those that were paused."""
-        await self.call_thread(self._release, self._ensure_consumer(), partitions)
-
-    async def _release(self, consumer: Any, partitions: set[TP]) -> None:
-        for tp in consumer.paused():
-            if tp in partitions:
-                consumer.resume(tp)
 
 
 class ProjectorConsumer(driver.Consumer):
@@ -193,36 +215,54 @@ class ProjectorConsumer(driver.Consumer):
         await self._thread.call_thread(self._thread.check_membership)
 
     def is_current(self, tp: TP, fetched: Fetched) -> bool:
-        """Whether what was fetched is still wanted: no later seek, not halted."""
+        """Whether what was fetched is still wanted: assigned, not halted, no later seek."""
         return tp not in self._halted and self._thread.is_current(tp, fetched.epoch)
 
     async def perform_seek(self) -> None:
-        """Seek to the checkpoints of all assigned partitions; Faust calls it after each rebalance."""
+        """Seek to the checkpoints of all assigned partitions; Faust calls it after each rebalance.
+
+        Those of a database that doesn't answer in time stay still: the app seeks them once it does.
+        """
+        await self._thread.end_epochs()
+        self.app.drop_waiting()
+        await all_of(self._seek_in_time(part) for part in self.app.by_database(self.assignment()))
+
+    async def _seek_in_time(self, partitions: set[TP]) -> None:
         try:
-            async with asyncio.timeout(SEEK_DEADLINE_S):
-                await self.seek_to_checkpoints(self.assignment())
+            async with asyncio.timeout(self.app.seek_deadline_s):
+                await self.seek_to_checkpoints(partitions)
         except TimeoutError:
-            self.app.fail(UnavailableError("Postgres", "the checkpoints couldn't be read in time"))
+            self.app.on_late_seek(partitions)
 
     async def seek_to_checkpoints(self, partitions: set[TP]) -> None:
-        """Read these partitions from their checkpoints on; those that are halted stay still."""
+        """Read these partitions of one database from their checkpoints on; those that are halted stay still."""
         if not partitions:
             return
         rows = await self.app.read_checkpoints(partitions)
-        await self._thread.seek_wait({tp: row.checkpoint.position for tp, row in rows.items()})
         self._halted = (self._halted - partitions) | {tp for tp, row in rows.items() if row.halted is not None}
-        await self._thread.pause(self._halted & partitions)
-        await self._thread.release(partitions - self._halted)
+        await self._thread.seek_wait({tp: row.checkpoint.position for tp, row in rows.items()})
         self.app.on_seek(rows)
+
+    def is_sought(self, tp: TP) -> bool:
+        """Whether a partition was sought since it was assigned."""
+        return self._thread.is_sought(tp)
 
     def is_held(self, tp: TP) -> bool:
         """Whether a partition is halted, as far as this worker knows."""
         return tp in self._halted
 
+    def is_still(self, tp: TP) -> bool:
+        """Whether a partition is to be read no further for now. The consumer's thread asks as well."""
+        return tp in self._halted or self.app.is_set_aside(tp)
+
     async def hold(self, tp: TP) -> None:
         """Read a halted partition no further."""
         self._halted.add(tp)
-        await self._thread.pause({tp})
+        await self._thread.settle({tp})
+
+    async def settle(self, partitions: set[TP]) -> None:
+        """Read these on, or no further, as is now right for each."""
+        await self._thread.settle(partitions)
 
     async def _drain_messages(self, fetcher: Any) -> None:
         """Faust's fetcher runs this until it is stopped."""

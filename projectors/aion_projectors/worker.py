@@ -21,12 +21,14 @@ from aion_projectors.logs import describe_log
 from aion_projectors.program import run_program
 from aion_projectors.projection import Projection
 from aion_projectors.settings import ENVIRONMENT_VARIABLE, ProjectorSettings
-from aion_projectors.sharded_projection import ShardedProjection
-from aion_store.errors import ConfigurationError, StoreError
+from aion_projectors.together import all_of
+from aion_store.errors import ConfigurationError, StoreError, UnavailableError
 from aion_store.log.format import BUILD_FORMATS, RecordFormats
 from aion_store.postgres.announcing import announced
+from aion_store.postgres.generation import LogPartition
 from aion_store.postgres.log_identity import LogIdentity
 from aion_store.postgres.migrate import check_schema
+from aion_store.postgres.shards import Shards
 from aion_store.projected import LogName
 
 UNUSABLE: Final = 2
@@ -40,6 +42,8 @@ _log: Final = logging.getLogger(__name__)
 async def run_worker(settings: ProjectorSettings, stop: asyncio.Event, formats: RecordFormats = BUILD_FORMATS) -> None:
     """Project until `stop` is set; servers that are away are waited for. `formats` is what the build reads.
 
+    Of several databases only the first is waited for: another one's partitions are projected once it is there.
+
     Raises ConfigurationError and SchemaMismatchError when the tables or topics aren't what the settings say or too new
     for the build, and psycopg's errors that trying again doesn't mend.
     """
@@ -47,11 +51,11 @@ async def run_worker(settings: ProjectorSettings, stop: asyncio.Event, formats: 
     while not stop.is_set():
         try:
             log = await describe_log(settings)
-            for dsn, held in settings.dsns.held(log):
-                await check_schema(dsn, schema=settings.schema_name, log=log, held=held, formats=formats)
+            projections = _projections(settings, log, formats)
+            await _check(projections)
             pause_s = _PAUSE_S
             async with announced(settings.dsn, settings.schema_name, "projector", formats):
-                await run_app(build_app(settings, _projection(settings, log), formats), stop)
+                await run_app(build_app(settings, projections, formats), stop)
         except StoreError as error:
             if not error.retryable:
                 raise
@@ -64,9 +68,30 @@ async def run_worker(settings: ProjectorSettings, stop: asyncio.Event, formats: 
         pause_s = min(2 * pause_s, _LONGEST_PAUSE_S)
 
 
-def _projection(settings: ProjectorSettings, log: LogIdentity) -> ShardedProjection:
+def _projections(settings: ProjectorSettings, log: LogIdentity, formats: RecordFormats) -> Shards[Projection]:
+    schema, dsns = settings.schema_name, settings.dsns
     topic_ids: dict[LogName, str] = {"events": log.events.topic_id, "packages": log.packages.topic_id}
-    return ShardedProjection(settings.dsns.map(lambda dsn: Projection(dsn, settings.schema_name, topic_ids)), topic_ids)
+
+    def of(dsn: str, held: frozenset[LogPartition]) -> Projection:
+        return Projection(
+            dsn, schema, topic_ids, lambda: check_schema(dsn, schema=schema, log=log, held=held, formats=formats)
+        )
+
+    return Shards(tuple(of(dsn, held) for dsn, held in dsns.held(log)), dsns.numbers)
+
+
+async def _check(projections: Shards[Projection]) -> None:
+    """Check the tables. Raises as `check_schema`, UnavailableError for the first database only."""
+    await all_of(_check_one(number, projection) for number, projection in enumerate(projections.databases))
+
+
+async def _check_one(number: int, projection: Projection) -> None:
+    try:
+        await projection.check()
+    except UnavailableError as error:
+        if number == 0:
+            raise
+        _log.warning("the partitions of database %s are projected once it is there: %s", number, error)
 
 
 async def _wait(stop: asyncio.Event, seconds: float) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Generator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -15,6 +15,7 @@ from pydantic import SecretStr
 from typer.testing import CliRunner
 
 from aion_producers.topics import LogTopics
+from aion_projectors import faust_app
 from aion_projectors.logs import describe_log
 from aion_projectors.reanchor import find_anchors, reanchor
 from aion_projectors.rebuild import Rebuild
@@ -28,12 +29,14 @@ from aion_store.conformance.events import HistoryBuilder, workflow
 from aion_store.contract import EventStore
 from aion_store.visibility.fields import AttributeType
 from tests.integration.test_moving import mirror
-from tests.projected_log import PlainWriter, Projected, make_projected, projecting
+from tests.projected_log import PlainWriter, Projected, make_projected, projecting, running_worker
 from tests.servers import Servers, fresh_database
 
 PARTITIONS = 4
 SHARD = "2-3"
 SOON_S = 0.5
+ROOM = 5
+"""How many records may wait for a database, where a test says so."""
 HERE, THERE = workflow(5), workflow(1)
 """Of a partition of the default database, and of the other one's."""
 EVENTUAL = Consistency.EVENTUAL
@@ -298,6 +301,40 @@ def test_a_database_that_is_away_holds_up_no_read_of_the_other(settings: Setting
                     await store.count(consistency=EVENTUAL, timeout_s=SOON_S)
 
     asyncio.run(main())
+
+
+def test_one_database_that_is_away_stops_its_own_partitions_only(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(faust_app, "MAX_RECORDS", ROOM)
+    here, there = HistoryBuilder(HERE), HistoryBuilder(THERE)
+
+    async def advance(store: EventStore) -> None:
+        """Append more for the database that is away than may wait for it; the other one gets all of its own."""
+        for _ in range(4 * ROOM):
+            await record(store, there.signal())
+            await record(store, here.signal())
+        assert await store.head(HERE) == here.head
+
+    async def main() -> None:
+        async with kafka_store(settings) as store:
+            with ExitStack() as first, ExitStack() as away:
+                first.enter_context(running_worker(projector_settings(settings)))
+                await record(store, here.started())
+                await record(store, there.started())
+                assert await store.head(THERE) == there.head
+                away.enter_context(locked_out(settings))
+                await advance(store)
+                with running_worker(projector_settings(settings)):
+                    await advance(store)
+                    first.close()
+                    await advance(store)
+                    away.close()
+                    async with kafka_store(changed(settings, ownership="none")) as reader:
+                        assert await reader.head(THERE) == there.head
+
+    asyncio.run(main())
+    assert "0 differences" in command(settings, "verify")
 
 
 @contextmanager

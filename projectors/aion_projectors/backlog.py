@@ -1,0 +1,53 @@
+"""What was fetched for one database and waits to be applied there: bounded, whatever becomes of the database."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Hashable, Mapping
+from typing import Generic, TypeVar
+
+from aion_projectors.fetched import Fetched, follow
+
+K = TypeVar("K", bound=Hashable)
+
+
+class Backlog(Generic[K]):
+    """Drains by partition. Once `limit` records wait there is no room, until they are taken.
+
+    `is_set_aside`: there was none for so long that the partitions are to be read no further. What was fetched until
+    then is added all the same, so that at most two fetches more than `limit` wait.
+    """
+
+    def __init__(self, limit: int) -> None:
+        self._limit = limit
+        self._waiting: dict[K, Fetched] = {}
+        self._room = asyncio.Event()
+        self._room.set()
+        self.is_set_aside = False
+
+    @property
+    def has_room(self) -> bool:
+        """Whether whoever has more needn't wait."""
+        return self._room.is_set()
+
+    async def wait_for_room(self, patience_s: float) -> None:
+        """Return once there is room, or once the backlog is set aside because there wasn't for so many seconds."""
+        try:
+            async with asyncio.timeout(patience_s):
+                await self._room.wait()
+        except TimeoutError:
+            self.is_set_aside = not self.has_room
+
+    def add(self, fetch: Mapping[K, Fetched]) -> None:
+        """Add what follows, partition by partition."""
+        for key, fetched in fetch.items():
+            self._waiting[key] = follow(self._waiting.get(key), fetched)
+        if sum(len(fetched.stretch.records) for fetched in self._waiting.values()) >= self._limit:
+            self._room.clear()
+
+    def take(self) -> Mapping[K, Fetched]:
+        """All that waits; from now on there is room."""
+        taken, self._waiting = self._waiting, {}
+        self.is_set_aside = False
+        self._room.set()
+        return taken

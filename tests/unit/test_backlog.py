@@ -1,0 +1,43 @@
+"""What waits for one database."""
+
+from __future__ import annotations
+
+import asyncio
+
+from aion_projectors.backlog import Backlog
+from aion_projectors.fetched import Fetched
+from aion_projectors.stretch import Stretch
+from aion_store.log.record import ForeignRecord
+
+
+def drained(start: int, count: int, epoch: int = 1) -> Fetched:
+    """A drain of `count` records from offset `start` on."""
+    records = [ForeignRecord(start + number, "no record of ours") for number in range(count)]
+    return Fetched(epoch, Stretch(start, records, start + count), lost=False)
+
+
+def test_what_waits_is_taken_at_once_and_only_then_there_is_room_again() -> None:
+    async def main() -> None:
+        backlog: Backlog[str] = Backlog(limit=3)
+        backlog.add({"a": drained(0, 1), "b": drained(5, 1)})
+        assert backlog.has_room
+        await backlog.wait_for_room(0)
+        assert not backlog.is_set_aside
+        backlog.add({"a": drained(1, 1)})
+        assert not backlog.has_room
+        await backlog.wait_for_room(0)
+        assert backlog.is_set_aside
+        assert backlog.take() == {"a": drained(0, 2), "b": drained(5, 1)}
+        assert backlog.has_room
+        assert not backlog.is_set_aside
+        assert backlog.take() == {}
+
+    asyncio.run(main())
+
+
+def test_a_drain_of_another_epoch_takes_the_place_of_what_waits() -> None:
+    backlog: Backlog[str] = Backlog(limit=3)
+    backlog.add({"a": drained(7, 2)})
+    backlog.add({"a": drained(0, 1, epoch=2)})
+    assert backlog.has_room
+    assert backlog.take() == {"a": drained(0, 1, epoch=2)}
