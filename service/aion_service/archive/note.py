@@ -99,6 +99,6 @@ def note_of(archive: Archive, signer: SignerKey) -> str:
         f"file {file.partition} {file.start} {file.end} {file.records} {file.sha256} {file.name}"
         for file in archive.files
     ]
-    time = rfc3339(utc_now().replace(microsecond=0))
+    time = rfc3339(utc_now())
     lines = [signer.name, KIND, archive.topic_id, time, *point_lines(archive.points), *files]
     return sign_note(lines, [signer])

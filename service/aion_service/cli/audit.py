@@ -155,7 +155,7 @@ async def _checkpoint(
             verified = await in_thread(lambda: _continue(log, directory, keys))
             if verified.faults:
                 return _tell(verified)
-            time = rfc3339(utc_now().replace(microsecond=0))
+            time = rfc3339(utc_now())
             made = Checkpoint(signer.name, log.events.topic_id, time, verified.points).sign(signer)
             await asyncio.to_thread(_save, directory, f"{time.replace(':', '')}{SUFFIX}", made)
             if every is None:
