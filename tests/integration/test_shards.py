@@ -285,6 +285,7 @@ def test_a_database_that_is_away_holds_up_no_read_of_the_other(settings: Setting
     async def main() -> None:
         await written(settings)
         async with kafka_store(settings) as store:  # nothing projects: strong reads of what is new are stale
+            assert (await store.head(HERE), await store.head(THERE)) == (3, 3)  # connected, before time is short
             token = await record(store, HistoryBuilder(THERE, head=3).signal())
             with pytest.raises(StaleProjectionError):
                 await store.head(THERE, timeout_s=SOON_S)
