@@ -9,6 +9,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Mapping, Sequence
+from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import Any, Final, NamedTuple, Protocol, cast
 
@@ -20,7 +21,10 @@ from aion_store.errors import UnavailableError
 from aion_store.log.reader import ClientSettings, kafka_unavailable
 from aion_store.projected import LogName
 
-_REQUEST_S: Final = 2.0
+_ANSWER_S: Final = 2.0
+_NEVER_S: Final = 3600.0
+"""librdkafka's time limit of a request, its longest. It must not expire: a request to a coordinator whose time is up
+stays in the client, and once the coordinator is back it aborts the process (confluentinc/librdkafka#4605)."""
 
 
 class Holder(NamedTuple):
@@ -89,18 +93,20 @@ class GroupView:
             return self._last
 
     def _ask(self) -> GroupSnapshot:
-        admin, self._admin = self._admin or AdminClient({**self._client, "log_level": 0}), None
         sent_s = time.monotonic()
-        asked = cast("Any", admin).describe_consumer_groups([self._group], request_timeout=_REQUEST_S)
+        if self._admin is None:
+            self._admin = AdminClient({**self._client, "log_level": 0})
+        asked = cast("Any", self._admin).describe_consumer_groups([self._group], request_timeout=_NEVER_S)
         try:
-            group = cast("_Group", asked[self._group].result(_REQUEST_S + 1))
+            group = cast("Future[_Group]", asked[self._group]).result(_ANSWER_S)
         except TimeoutError as error:
-            raise kafka_unavailable(f"no answer within {_REQUEST_S} s") from error
+            self._admin = None  # which ends the request: nothing else may refer to the client, no frame either
+            raise kafka_unavailable(f"no answer within {_ANSWER_S} s") from error
         except KafkaException as error:
             if error.args[0].code() == KafkaError.GROUP_ID_NOT_FOUND:
                 return GroupSnapshot(sent_s, True, frozenset(), {})
+            self._admin = None
             raise kafka_unavailable(error) from error
-        self._admin = admin  # only one that has answered is used again
         return self._snapshot(sent_s, group)
 
     def _snapshot(self, sent_s: float, group: _Group) -> GroupSnapshot:
