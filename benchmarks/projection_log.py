@@ -16,10 +16,11 @@ from confluent_kafka import Producer
 from aion_producers.topics import ensure_topics
 from aion_projectors.settings import ProjectorSettings
 from aion_store.conformance.events import START, HistoryBuilder
+from aion_store.kafka.client import ClientSettings
+from aion_store.kafka.topic import cluster_id
 from aion_store.log.chain import DIGEST_BYTES, chain_start
 from aion_store.log.codec import encode_event
 from aion_store.log.partitioning import partition_of
-from aion_store.log.reader import ClientSettings, cluster_id
 from aion_store.log.record import EventParts, WireRecord, frame_append
 from aion_store.model.events import ActivityStarted, Event, SearchAttributesUpdated
 from aion_store.model.ids import ActivityId, NamedTimer, WorkflowId

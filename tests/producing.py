@@ -18,10 +18,13 @@ from aion_producers.stability import StableEnds
 from aion_producers.topics import LogTopics, ensure_topics
 from aion_store.append_rules import PreparedAppend, check_append
 from aion_store.errors import UnavailableError
+from aion_store.kafka.client import ClientSettings
+from aion_store.kafka.end_of_log import EndOfLog
+from aion_store.kafka.reader import scan_committed
+from aion_store.kafka.topic import TopicIdentity
 from aion_store.log.appends import NO_PREFIX, Append, OpenPrefix, complete_appends
 from aion_store.log.chain import chain_next, chain_start
 from aion_store.log.format import BUILD_FORMATS, RecordFormats
-from aion_store.log.reader import ClientSettings, EndOfLog, TopicIdentity, scan_committed
 from aion_store.log.record import LogRecord, ParsedRecord
 from aion_store.model.events import Event, EventEnvelope, SignalReceived
 from aion_store.model.ids import WorkflowId
@@ -51,11 +54,8 @@ def read_partition(
     client: ClientSettings, topic: TopicIdentity, partition: int, formats: RecordFormats = BUILD_FORMATS
 ) -> tuple[list[ParsedRecord], int]:
     """All committed records of a partition up to its present end, and the position after them."""
-    ends = EndOfLog(client)
-    try:
+    with EndOfLog(client) as ends:
         end = ends.high_watermarks(topic.name, [partition], TIMEOUT_S)[partition]
-    finally:
-        ends.close()
     records: list[ParsedRecord] = []
     position = 0
     for stretch in scan_committed(client, topic.name, partition, 0, end, TIMEOUT_S, formats):

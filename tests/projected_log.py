@@ -22,11 +22,13 @@ from aion_projectors.settings import ENVIRONMENT_VARIABLE, ProjectorSettings
 from aion_projectors.worker import run_worker
 from aion_service.backends import prepare, projector_settings
 from aion_service.settings import Settings
+from aion_store.kafka.client import ClientSettings
+from aion_store.kafka.end_of_log import EndOfLog
+from aion_store.kafka.topic import TopicIdentity, cluster_id
 from aion_store.log.chain import chain_start
 from aion_store.log.codec import encode_event
 from aion_store.log.format import BUILD_FORMATS, RecordFormats
 from aion_store.log.partitioning import partition_of
-from aion_store.log.reader import ClientSettings, EndOfLog, TopicIdentity, cluster_id
 from aion_store.log.record import Draft, EventParts, WireRecord, frame_append, frame_record
 from aion_store.model.events import Event
 from aion_store.model.ids import WorkflowId
@@ -182,17 +184,14 @@ class Projected:
 
     def wait_for_end(self, *, deadline_s: float = 30.0) -> None:
         """Return once the tables stand at the very end of both logs, past the last marker."""
-        ends = EndOfLog(self.writer.client)
 
-        def reached(log: LogName) -> bool:
+        def reached(ends: EndOfLog, log: LogName) -> bool:
             topic = self.writer.topic(log)
             return self.positions(log) == ends.high_watermarks(topic.name, range(topic.partitions), TIMEOUT_S)
 
-        try:
+        with EndOfLog(self.writer.client) as ends:
             for log in ("events", "packages"):
-                wait_until(lambda log=log: reached(log), f"the tables stand at the end of {log}", deadline_s)
-        finally:
-            ends.close()
+                wait_until(lambda log=log: reached(ends, log), f"the tables stand at the end of {log}", deadline_s)
 
 
 def make_projected(servers: Servers, dsn: str, prefix: str, partitions: int, schema: str = SCHEMA) -> Projected:

@@ -7,7 +7,9 @@ from collections.abc import Generator
 from contextlib import contextmanager
 
 from aion_store.conformance.events import workflow
-from aion_store.log.reader import ClientSettings, EndOfLog, TopicIdentity
+from aion_store.kafka.client import ClientSettings
+from aion_store.kafka.end_of_log import EndOfLog
+from aion_store.kafka.topic import TopicIdentity
 from aion_store.model.consistency import ConsistencyToken
 from aion_store.model.ids import WorkflowId
 from aion_store.streams.contract import Subscription
@@ -31,11 +33,8 @@ class NoTables(StreamTables):
 @contextmanager
 def log_streams(client: ClientSettings, topic: TopicIdentity) -> Generator[LogStreams]:
     """Opens subscriptions to a log."""
-    end_of_log = EndOfLog(client)
-    try:
+    with EndOfLog(client) as end_of_log:
         yield LogStreams(client, topic, end_of_log, NoTables())
-    finally:
-        end_of_log.close()
 
 
 async def take(events: Subscription, count: int) -> list[StreamedEvent]:

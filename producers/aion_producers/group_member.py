@@ -18,7 +18,7 @@ from aion_producers.group_protocol import member_settings, prepare_group
 from aion_producers.ownership import LogPartition
 from aion_producers.settings import WriterSettings
 from aion_store.errors import UnavailableError
-from aion_store.log.reader import ClientSettings
+from aion_store.kafka.client import ClientSettings
 from aion_store.projected import LogName
 
 _LOG = logging.getLogger(__name__)

@@ -18,7 +18,8 @@ from aion_producers.group_view import GroupSnapshot, GroupView
 from aion_producers.ownership import LogPartition
 from aion_producers.settings import WriterSettings
 from aion_store.errors import UnavailableError
-from aion_store.log.reader import ClientSettings, TopicIdentity
+from aion_store.kafka.client import ClientSettings
+from aion_store.kafka.topic import TopicIdentity
 from aion_store.projected import LogName
 
 _LOG = logging.getLogger(__name__)

@@ -17,7 +17,7 @@ from confluent_kafka.admin._config import AlterConfigOpType, ConfigEntry, Config
 from confluent_kafka.admin._resource import ResourceType
 
 from aion_producers.settings import WriterSettings
-from aion_store.log.reader import ClientSettings, kafka_unavailable
+from aion_store.kafka.client import ClientSettings, kafka_unavailable
 
 _LOG = logging.getLogger(__name__)
 _REQUEST_S: Final = 5.0

@@ -18,7 +18,7 @@ from confluent_kafka.admin import AdminClient
 
 from aion_producers.ownership import LogPartition
 from aion_store.errors import UnavailableError
-from aion_store.log.reader import ClientSettings, kafka_unavailable
+from aion_store.kafka.client import ClientSettings, kafka_unavailable
 from aion_store.projected import LogName
 
 _ANSWER_S: Final = 2.0

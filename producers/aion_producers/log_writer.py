@@ -26,9 +26,10 @@ from aion_producers.write import Answer, Write
 from aion_store.append_ids import AppendIds
 from aion_store.append_rules import PreparedAppend
 from aion_store.errors import NotOwnerError, StoreError, UnavailableError
+from aion_store.kafka.client import ClientSettings
+from aion_store.kafka.topic import TopicIdentity
 from aion_store.log.package_record import RECORD_KIND, PackageChange, PackagePut, encode_package_change
 from aion_store.log.partitioning import partition_of_key
-from aion_store.log.reader import ClientSettings, TopicIdentity
 from aion_store.log.record import TIMER, Draft
 from aion_store.log.timer_record import encode_timer
 from aion_store.model.consistency import ConsistencyToken

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from confluent_kafka import Consumer, KafkaException, TopicPartition
 
-from aion_store.log.reader import ClientSettings, kafka_unavailable
+from aion_store.kafka.client import ClientSettings, kafka_unavailable
 
 _LATEST = -1
 

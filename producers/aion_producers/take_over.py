@@ -18,7 +18,10 @@ from aion_producers.stability import StableEnds
 from aion_producers.staging import LogPlace, PartitionName
 from aion_producers.transaction import BrokenTransactionError, Fate, Transaction, TransactionalProducer
 from aion_store.errors import AccessDeniedError, UnavailableError
-from aion_store.log.reader import ClientSettings, EndOfLog, TopicIdentity, kafka_unavailable, scan_committed
+from aion_store.kafka.client import ClientSettings, kafka_unavailable
+from aion_store.kafka.end_of_log import EndOfLog
+from aion_store.kafka.reader import scan_committed
+from aion_store.kafka.topic import TopicIdentity
 from aion_store.log.record import SLOTS, barrier_record
 from aion_store.projected import LogName
 
@@ -134,11 +137,8 @@ def read(log: PartitionLog, start: int, end: int, replay: Replay, give_up: Calla
 
 def end_of(log: PartitionLog) -> int:
     """The high watermark, asked with a client of its own."""
-    ends = EndOfLog(log.client)
-    try:
+    with EndOfLog(log.client) as ends:
         return ends.high_watermarks(log.topic.name, [log.partition], log.settings.take_over_try_s)[log.partition]
-    finally:
-        ends.close()
 
 
 def stable_end_of(log: PartitionLog) -> int:

@@ -17,8 +17,9 @@ from confluent_kafka.admin._resource import ResourceType
 from confluent_kafka.cimpl import NewTopic
 
 from aion_store.errors import AccessDeniedError, SchemaMismatchError, UnavailableError
+from aion_store.kafka.client import ClientSettings, kafka_unavailable
+from aion_store.kafka.topic import TopicIdentity, describe_topic
 from aion_store.limits import EVENTS_TOPIC_MAX_MESSAGE_BYTES, PACKAGES_TOPIC_MAX_MESSAGE_BYTES
-from aion_store.log.reader import ClientSettings, TopicIdentity, describe_topic, kafka_unavailable
 from aion_store.projected import LogName
 
 _MAX_MESSAGE_BYTES: Final[Mapping[LogName, int]] = {

@@ -19,10 +19,10 @@ from confluent_kafka import KafkaError, KafkaException, Message, Producer
 from confluent_kafka._types import HeadersType
 
 from aion_producers.settings import WriterSettings
+from aion_store.kafka.client import ClientSettings
+from aion_store.kafka.refusals import DENIED
 from aion_store.limits import PRODUCER_MAX_MESSAGE_BYTES
-from aion_store.log.reader import ClientSettings
 from aion_store.log.record import WireRecord
-from aion_store.log.refusals import DENIED
 
 _CLIENT_LOG = logging.getLogger("aion_producers.librdkafka")
 _CLIENT_LOG.addHandler(logging.NullHandler())

@@ -18,7 +18,9 @@ from aion_projectors.stretch import Stretch
 from aion_store.archive.archive import Archive
 from aion_store.archive.reading import LogReader
 from aion_store.errors import LogGapError, SchemaMismatchError, UnavailableError
-from aion_store.log.reader import ClientSettings, EndOfLog, TopicPartitionKey
+from aion_store.kafka.client import ClientSettings
+from aion_store.kafka.end_of_log import EndOfLog
+from aion_store.kafka.reader import TopicPartitionKey
 from aion_store.postgres.generation import LogPartition
 from aion_store.postgres.log_identity import LogIdentity
 from aion_store.projected import LogName

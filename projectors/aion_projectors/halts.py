@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from aion_projectors.plan import Gap
-from aion_store.log.reader import OffsetBounds, TopicIdentity
+from aion_store.kafka.end_of_log import OffsetBounds
+from aion_store.kafka.topic import TopicIdentity
 
 _REBUILD = "aion-store rebuild --accept-log"
 

@@ -7,7 +7,8 @@ from typing import Final
 
 from aion_projectors.settings import ProjectorSettings
 from aion_store.errors import SchemaMismatchError
-from aion_store.log.reader import ClientSettings, TopicIdentity, cluster_id, describe_topic
+from aion_store.kafka.client import ClientSettings
+from aion_store.kafka.topic import TopicIdentity, cluster_id, describe_topic
 from aion_store.postgres.log_identity import LogIdentity
 
 _ANSWER_S: Final = 5.0

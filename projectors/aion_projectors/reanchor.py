@@ -18,8 +18,11 @@ from aion_projectors.plan import Checkpoint
 from aion_projectors.session import connect
 from aion_projectors.statements import statement
 from aion_store.errors import SchemaMismatchError
+from aion_store.kafka.client import ClientSettings
+from aion_store.kafka.end_of_log import OffsetBounds, offset_bounds
+from aion_store.kafka.reader import scan_committed
+from aion_store.kafka.topic import TopicIdentity
 from aion_store.log.chain import chain_start
-from aion_store.log.reader import ClientSettings, OffsetBounds, TopicIdentity, offset_bounds, scan_committed
 from aion_store.log.record import LogRecord
 from aion_store.postgres.errors import postgres_errors
 from aion_store.postgres.generation import LogPartition

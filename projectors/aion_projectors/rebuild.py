@@ -23,7 +23,7 @@ from aion_projectors.filling import Filling, Progress, open_filling
 from aion_projectors.shared_filling import FillingOrders, fill_shares, shares_of
 from aion_store.archive.archive import Archive
 from aion_store.errors import ConfigurationError, SchemaMismatchError
-from aion_store.log.reader import ClientSettings
+from aion_store.kafka.client import ClientSettings
 from aion_store.postgres.attribute_registry import index_attributes
 from aion_store.postgres.errors import postgres_errors
 from aion_store.postgres.freshness import channel

@@ -22,9 +22,9 @@ from aion_projectors.statements import statement
 from aion_projectors.workflow_rows import WorkflowRows
 from aion_projectors.writing import rejected_write
 from aion_store.archive.archive import Archive
+from aion_store.kafka.client import ClientSettings
 from aion_store.log.appends import Append
 from aion_store.log.partitioning import partition_of
-from aion_store.log.reader import ClientSettings
 from aion_store.model.ids import WorkflowId
 from aion_store.postgres.errors import postgres_errors
 from aion_store.postgres.generation import LogPartition

@@ -12,8 +12,9 @@ from aion_projectors.plan import Behind, Checkpoint, Gap, Held, Plan, plan_stret
 from aion_projectors.stretch import Stretch
 from aion_store.archive.archive import Archive
 from aion_store.archive.reading import scan_log
+from aion_store.kafka.client import ClientSettings
+from aion_store.kafka.topic import TopicIdentity
 from aion_store.log.chain import chain_start
-from aion_store.log.reader import ClientSettings, TopicIdentity
 from aion_store.log.record import ParsedRecord
 
 STALL_S: Final = 30.0

@@ -21,7 +21,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from aion_projectors.filling import NEAR_OFFSETS, Progress, open_filling
 from aion_projectors.program import run_program
 from aion_store.archive.archive import Archive
-from aion_store.log.reader import ClientSettings
+from aion_store.kafka.client import ClientSettings
 from aion_store.postgres.generation import LogPartition
 from aion_store.postgres.log_identity import LogIdentity
 from aion_store.projected import LogName

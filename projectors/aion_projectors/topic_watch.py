@@ -9,7 +9,9 @@ from typing import Final, NamedTuple
 
 from aion_projectors import halts
 from aion_store.errors import UnavailableError
-from aion_store.log.reader import ClientSettings, OffsetBounds, TopicIdentity, describe_topic, offset_bounds
+from aion_store.kafka.client import ClientSettings
+from aion_store.kafka.end_of_log import OffsetBounds, offset_bounds
+from aion_store.kafka.topic import TopicIdentity, describe_topic
 
 LOOKS_UNTIL_DELETED: Final = 3
 """A broker that has just started may not know a topic yet."""

@@ -23,8 +23,10 @@ from aion_projectors.verify_selection import EVERYTHING, KeyBounds, Scope, Selec
 from aion_projectors.verify_tables import VerifiedTables, verified_tables
 from aion_projectors.workflow_rows import TimerCall, WorkflowRows, fold_appends
 from aion_store.archive.archive import Archive
+from aion_store.kafka.client import ClientSettings
+from aion_store.kafka.end_of_log import EndOfLog
+from aion_store.kafka.topic import TopicIdentity
 from aion_store.log.appends import Append
-from aion_store.log.reader import ClientSettings, EndOfLog, TopicIdentity
 from aion_store.postgres.log_identity import LogIdentity
 from aion_store.projected import LogName
 
@@ -119,11 +121,8 @@ class Verifier:
         return self._at_once
 
     def _end_of(self, topic: TopicIdentity, partition: int) -> int:
-        ends = EndOfLog(self._client)
-        try:
+        with EndOfLog(self._client) as ends:
             return ends.high_watermarks(topic.name, [partition], STALL_S)[partition]
-        finally:
-            ends.close()
 
 
 def compare_rejected(tables: VerifiedTables, expected: dict[int, str]) -> Iterator[Difference]:

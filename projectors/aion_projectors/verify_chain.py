@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from aion_projectors.differences import Difference
 from aion_projectors.plan import Checkpoint, Gap
 from aion_projectors.replay import Replayed
+from aion_store.kafka.topic import TopicIdentity
 from aion_store.log.chain import chain_start
-from aion_store.log.reader import TopicIdentity
 from aion_store.log.record import LogRecord, chain_of_record
 from aion_store.projected import LogName
 

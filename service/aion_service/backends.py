@@ -32,8 +32,10 @@ from aion_service.settings import Settings
 from aion_service.writing import writing
 from aion_store.contract import EventStore
 from aion_store.errors import ConfigurationError
+from aion_store.kafka.client import ClientSettings
+from aion_store.kafka.end_of_log import EndOfLog
+from aion_store.kafka.topic import TopicIdentity, cluster_id
 from aion_store.log.format import BUILD_FORMATS, RecordFormats
-from aion_store.log.reader import ClientSettings, EndOfLog, TopicIdentity, cluster_id
 from aion_store.postgres.announcing import announced
 from aion_store.postgres.attribute_registry import AttributeRegistry, ShardedRegistry
 from aion_store.postgres.consistency import ConsistentReads, LogView, ReadDatabase, SessionMarks

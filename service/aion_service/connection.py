@@ -15,7 +15,8 @@ from aion_service.embedded.stack import embedded_stack
 from aion_service.settings import Settings
 from aion_store.archive.archive import Archive
 from aion_store.errors import ConfigurationError
-from aion_store.log.reader import ClientSettings, TopicIdentity, describe_topic
+from aion_store.kafka.client import ClientSettings
+from aion_store.kafka.topic import TopicIdentity, describe_topic
 
 
 class LogConnection(NamedTuple):

@@ -18,7 +18,7 @@ from aion_service.observation import STALLED_S, Observation, PartitionState, obs
 from aion_service.settings import Settings
 from aion_store.archive.archive import Archive
 from aion_store.errors import StoreError
-from aion_store.log.reader import cluster_id
+from aion_store.kafka.topic import cluster_id
 from aion_store.postgres.log_identity import LogIdentity
 from aion_store.postgres.migrate import check_schema
 from aion_store.projected import LogName

@@ -7,7 +7,7 @@ from typing import Final, NamedTuple
 
 from aion_projectors.settings import ProjectorSettings
 from aion_store.errors import SchemaMismatchError, UnavailableError
-from aion_store.log.reader import OffsetBounds, offset_bounds
+from aion_store.kafka.end_of_log import OffsetBounds, offset_bounds
 from aion_store.postgres.generation import Checkpoint, LogPartition
 from aion_store.postgres.lag import records_behind, seconds_behind
 from aion_store.postgres.progress import Progress, read_progress, together

@@ -20,7 +20,7 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 
 from aion_service.shares import Share, check_address, parse_share
 from aion_store.errors import ConfigurationError
-from aion_store.log.reader import ClientSettings
+from aion_store.kafka.client import ClientSettings
 
 ENV_PREFIX: Final = "AION_STORE_"
 FROM_FILES: Final = ("postgres_dsn", "postgres_read_dsn", "postgres_shards", "kafka")

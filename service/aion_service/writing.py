@@ -11,7 +11,8 @@ from aion_producers.ownership import AllPartitions, ChosenPartitions
 from aion_producers.settings import WriterSettings
 from aion_producers.watch import WriterWatch
 from aion_service.settings import Settings
-from aion_store.log.reader import ClientSettings, TopicIdentity
+from aion_store.kafka.client import ClientSettings
+from aion_store.kafka.topic import TopicIdentity
 from aion_store.postgres.log_identity import LogIdentity
 from aion_store.projected import LogName, ProjectedHeads
 

@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 from typing import TextIO
 
-from aion_store.log.reader import TopicIdentity
+from aion_store.kafka.topic import TopicIdentity
 from aion_store.streams.position import Start
 from aion_store.streams.subscription import LogStreams
 from tests.streaming import log_streams

@@ -14,7 +14,7 @@ from pathlib import Path
 from confluent_kafka import Consumer, TopicPartition
 
 from aion_store.conformance.events import HistoryBuilder, workflow
-from aion_store.log.reader import EndOfLog
+from aion_store.kafka.end_of_log import EndOfLog
 from aion_store.model.events import Event
 from tests.faults.rounds import rounds
 from tests.faults.test_swap import rebuilding

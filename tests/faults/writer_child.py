@@ -30,7 +30,8 @@ from aion_store.errors import (
     SequenceConflictError,
     UnavailableError,
 )
-from aion_store.log.reader import ClientSettings, TopicIdentity
+from aion_store.kafka.client import ClientSettings
+from aion_store.kafka.topic import TopicIdentity
 from aion_store.model.ids import WorkflowId
 from aion_store.postgres.heads import PostgresHeads
 from aion_store.projected import ProjectedHeads

@@ -15,9 +15,10 @@ from confluent_kafka import Producer
 from aion_projectors.settings import ENVIRONMENT_VARIABLE
 from aion_service.backends import projector_settings
 from aion_service.settings import Settings
+from aion_store.kafka.end_of_log import EndOfLog
+from aion_store.kafka.topic import TopicIdentity
 from aion_store.log.appends import complete_appends
 from aion_store.log.chain import chain_start
-from aion_store.log.reader import EndOfLog, TopicIdentity
 from aion_store.log.record import Draft, LogRecord, frame_record
 from tests.producing import read_partition
 from tests.waiting import wait_until
@@ -61,16 +62,13 @@ def workers(settings: Settings, count: int) -> Generator[list[subprocess.Popen[b
 
 def await_end(settings: Settings, tables: Tables, topic: TopicIdentity, deadline_s: float = 45.0) -> None:
     """Wait until every checkpoint has reached the end of its partition, past markers and aborted records."""
-    ends = EndOfLog(settings.client)
-    try:
+    with EndOfLog(settings.client) as ends:
         for partition, end in ends.high_watermarks(topic.name, range(topic.partitions), 10).items():
             wait_until(
                 lambda partition=partition, end=end: tables.position(partition) >= end,
                 f"partition {partition} is projected to {end}",
                 deadline_s,
             )
-    finally:
-        ends.close()
 
 
 def check_tables(settings: Settings, tables: Tables, topic: TopicIdentity) -> int:

@@ -17,8 +17,8 @@ from aion_service.audit.signed_note import SignerKey
 from aion_service.cli.commands import app
 from aion_store.archive.archive import Archive
 from aion_store.conformance.events import HistoryBuilder, workflow
+from aion_store.kafka.end_of_log import offset_bounds
 from aion_store.log.partitioning import partition_of
-from aion_store.log.reader import offset_bounds
 from aion_store.log.record import WireRecord, barrier_record, noop_record
 from aion_store.log.verification import ChainPoint
 from tests.integration.test_operations import environment

@@ -14,8 +14,8 @@ from aion_producers.topics import ensure_topics
 from aion_service.audit.verifying import beginnings, verify
 from aion_service.cli.commands import app
 from aion_store.conformance.events import HistoryBuilder, workflow
+from aion_store.kafka.topic import TopicIdentity
 from aion_store.log.partitioning import partition_of
-from aion_store.log.reader import TopicIdentity
 from aion_store.log.record import frame_append
 from aion_store.log.verification import ChainFault, ChainPoint
 from tests.kafka_node import KafkaNode

@@ -14,7 +14,7 @@ from aion_service.backends import kafka_store, prepare, projector_settings
 from aion_service.settings import Settings
 from aion_store import Consistency, ConsistencyToken, StaleProjectionError, WriteToken
 from aion_store.conformance.events import HistoryBuilder, workflow
-from aion_store.log.reader import EndOfLog
+from aion_store.kafka.end_of_log import EndOfLog
 from aion_store.postgres.freshness import SharedEndOfLog
 from tests.servers import Servers
 

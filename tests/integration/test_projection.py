@@ -24,8 +24,8 @@ from aion_store import (
     WriteToken,
 )
 from aion_store.conformance.events import HistoryBuilder, workflow
+from aion_store.kafka.topic import TopicIdentity
 from aion_store.log.partitioning import partition_of
-from aion_store.log.reader import TopicIdentity
 from aion_store.log.record import Draft
 from tests.integration.projecting import (
     Tables,

@@ -17,7 +17,7 @@ from aion_store import ConfigurationError, Consistency, NotOwnerError, SchemaMis
 from aion_store.conformance.checks import record
 from aion_store.conformance.events import START, HistoryBuilder, workflow
 from aion_store.contract import EventStore
-from aion_store.log.reader import describe_topic
+from aion_store.kafka.topic import describe_topic
 from aion_store.model.ids import NamedTimer
 from tests.projected_log import TIMEOUT_S, projecting
 from tests.servers import Servers

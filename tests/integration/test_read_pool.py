@@ -10,7 +10,7 @@ import psycopg
 import pytest
 
 from aion_store.conformance.events import workflow
-from aion_store.log.reader import TopicIdentity
+from aion_store.kafka.topic import TopicIdentity
 from aion_store.postgres.log_identity import LogIdentity
 from aion_store.postgres.migrate import migrate
 from aion_store.postgres.pool import Query, ReadPool

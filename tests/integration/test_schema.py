@@ -16,7 +16,7 @@ import psycopg
 import pytest
 
 from aion_store.errors import SchemaMismatchError
-from aion_store.log.reader import TopicIdentity
+from aion_store.kafka.topic import TopicIdentity
 from aion_store.model.ids import WorkflowId
 from aion_store.postgres.announcing import announced
 from aion_store.postgres.attribute_registry import AttributeRegistry, index_attributes

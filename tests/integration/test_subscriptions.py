@@ -113,7 +113,7 @@ def test_a_slow_reader_holds_the_log_back_and_loses_nothing(
     group: str | None, servers: Servers, topic_prefix: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(handover, "MAX_EVENTS", 200)
-    monkeypatch.setattr("aion_store.log.follower.BATCH", 100)
+    monkeypatch.setattr("aion_store.kafka.follower.BATCH", 100)
     writer = plain_writer(servers, topic_prefix, 2)
     count = 3_000
     for number in (1, 2, 3):
@@ -139,7 +139,7 @@ def test_a_slow_reader_holds_the_log_back_and_loses_nothing(
 
 def test_large_events_count_by_size(servers: Servers, topic_prefix: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(handover, "MAX_BYTES", 2_000_000)
-    monkeypatch.setattr("aion_store.log.follower.BATCH", 1)
+    monkeypatch.setattr("aion_store.kafka.follower.BATCH", 1)
     writer = plain_writer(servers, topic_prefix)
     history = HistoryBuilder(workflow(1))
     with writer.transaction():

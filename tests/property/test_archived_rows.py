@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from aion_store.archive.rows import COLUMNS, NAMES, records_of, row_of
 from aion_store.errors import SchemaMismatchError
-from aion_store.log.reader import RawRecord
+from aion_store.kafka.reader import RawRecord
 from aion_store.log.record import LogRecord, ParsedRecord, frame_append, noop_record, parse_record
 from aion_store.parquet import ParquetWriter, read_columns
 

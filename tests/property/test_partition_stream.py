@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from aion_store.errors import LogGapError
+from aion_store.kafka.reader import Stretch
 from aion_store.log.appends import complete_appends
-from aion_store.log.reader import Stretch
 from aion_store.log.record import BARRIER, LogRecord, Mark, ParsedRecord
 from aion_store.streams.event import StreamedEvent
 from aion_store.streams.partition_stream import PartitionStream

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import pytest
 
 from aion_projectors.shared_filling import SHARED_FROM, FillingOrders, shares_of
-from aion_store.log.reader import TopicIdentity
+from aion_store.kafka.topic import TopicIdentity
 from aion_store.postgres.generation import LogPartition
 from aion_store.postgres.log_identity import LogIdentity
 

@@ -17,7 +17,9 @@ from aion_service.embedded.lock_file import LockFile
 from aion_service.files import write_whole
 from aion_store.archive.archive import Archive
 from aion_store.errors import ConfigurationError
-from aion_store.log.reader import ClientSettings, EndOfLog, TopicIdentity
+from aion_store.kafka.client import ClientSettings
+from aion_store.kafka.end_of_log import EndOfLog
+from aion_store.kafka.topic import TopicIdentity
 from aion_store.postgres.closed_beginning import OpenFrom, closed_beginning
 from aion_store.postgres.shards import Shards
 from aion_store.streams.reading import milliseconds_of
@@ -105,11 +107,8 @@ class Archiving:
         return archive
 
     def _offsets_at(self, time: datetime) -> dict[int, int]:
-        ends = EndOfLog(self.client)
-        try:
+        with EndOfLog(self.client) as ends:
             return ends.offsets_since(self.topic.name, range(self.topic.partitions), milliseconds_of(time), TIMEOUT_S)
-        finally:
-            ends.close()
 
     def _name_deletions(self, archive: Archive) -> None:
         offsets = [

@@ -22,7 +22,7 @@ from aion_service.settings import Settings
 from aion_store.archive.archive import FILE_NAME, Archive, ArchivedFile
 from aion_store.clock import utc_now
 from aion_store.errors import ConfigurationError, SchemaMismatchError
-from aion_store.log.reader import TopicIdentity
+from aion_store.kafka.topic import TopicIdentity
 from aion_store.model.times import rfc3339
 
 NOTE: Final = "archive.note"

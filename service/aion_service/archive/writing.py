@@ -15,8 +15,10 @@ from aion_service.files import put_in_place
 from aion_store.archive.archive import Archive, ArchivedFile
 from aion_store.archive.rows import COLUMNS, row_of
 from aion_store.errors import SchemaMismatchError
+from aion_store.kafka.client import ClientSettings
+from aion_store.kafka.reader import RawRecord, scan_raw
+from aion_store.kafka.topic import TopicIdentity
 from aion_store.log.format import NEWEST
-from aion_store.log.reader import ClientSettings, RawRecord, TopicIdentity, scan_raw
 from aion_store.log.record import LogRecord, ParsedRecord, parse_record
 from aion_store.log.verification import ChainCheck, ChainFault, ChainPoint
 from aion_store.parquet import ParquetWriter

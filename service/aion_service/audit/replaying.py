@@ -16,9 +16,10 @@ from aion_projectors.derived_rows import derived_rows
 from aion_service.transfer.log_range import Places
 from aion_store.archive.archive import Archive
 from aion_store.errors import ConfigurationError
+from aion_store.kafka.client import ClientSettings
+from aion_store.kafka.topic import TopicIdentity
 from aion_store.log.codec import first_fault
 from aion_store.log.format import NEWEST
-from aion_store.log.reader import ClientSettings, TopicIdentity
 from aion_store.model.ids import WorkflowId
 from aion_store.streams.position import StreamPosition
 

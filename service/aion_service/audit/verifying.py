@@ -8,8 +8,10 @@ from typing import Final, NamedTuple
 from aion_store.archive.archive import Archive
 from aion_store.archive.reading import scan_log
 from aion_store.errors import SchemaMismatchError
+from aion_store.kafka.client import ClientSettings
+from aion_store.kafka.end_of_log import EndOfLog
+from aion_store.kafka.topic import TopicIdentity
 from aion_store.log.chain import chain_start
-from aion_store.log.reader import ClientSettings, EndOfLog, TopicIdentity
 from aion_store.log.verification import ChainCheck, ChainFault, ChainPoint
 
 TIMEOUT_S: Final = 30.0
@@ -46,11 +48,8 @@ def verify(
     """
     if set(trusted) != set(range(topic.partitions)):
         raise SchemaMismatchError(f"{topic.partitions} partitions", str(len(trusted)), "The points to verify from")
-    end_of_log = EndOfLog(settings)
-    try:
+    with EndOfLog(settings) as end_of_log:
         ends = end_of_log.high_watermarks(topic.name, range(topic.partitions), TIMEOUT_S)
-    finally:
-        end_of_log.close()
     checks = [ChainCheck(number, trusted[number], (expected or {}).get(number)) for number in range(topic.partitions)]
     faults = [fault for check in checks if (fault := _follow(settings, topic, check, ends[check.partition], archive))]
     return Verified(

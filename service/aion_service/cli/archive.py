@@ -20,7 +20,7 @@ from aion_service.cli.progress import bars
 from aion_service.cli.running import OK, in_thread, run, say
 from aion_store.archive.archive import Archive
 from aion_store.errors import ConfigurationError
-from aion_store.log.reader import TopicIdentity
+from aion_store.kafka.topic import TopicIdentity
 from aion_store.model.times import parse_time
 
 app = typer.Typer(

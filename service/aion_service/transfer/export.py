@@ -18,9 +18,10 @@ from aion_service.transfer.lines import line_of
 from aion_service.transfer.log_range import Edge, Taken, events_between, places_of
 from aion_store.archive.archive import Archive
 from aion_store.errors import ConfigurationError
+from aion_store.kafka.client import ClientSettings
+from aion_store.kafka.topic import TopicIdentity
 from aion_store.log.codec import first_fault
 from aion_store.log.format import NEWEST
-from aion_store.log.reader import ClientSettings, TopicIdentity
 from aion_store.streams.event import StreamedEvent
 from aion_store.streams.position import PartitionPosition, StreamPosition
 

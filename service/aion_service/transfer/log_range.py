@@ -8,7 +8,9 @@ from typing import Final, NamedTuple, TypeAlias
 
 from aion_store.archive.archive import Archive
 from aion_store.archive.reading import scan_log
-from aion_store.log.reader import ClientSettings, EndOfLog, TopicIdentity
+from aion_store.kafka.client import ClientSettings
+from aion_store.kafka.end_of_log import EndOfLog
+from aion_store.kafka.topic import TopicIdentity
 from aion_store.streams.event import StreamedEvent
 from aion_store.streams.partition_stream import PartitionStream
 from aion_store.streams.position import PartitionPosition, Start, StreamPosition
@@ -38,14 +40,11 @@ def places_of(edge: Edge, settings: ClientSettings, topic: TopicIdentity) -> dic
         return places_in(edge, topic.topic_id, partitions)
     if edge is Start.BEGINNING:
         return dict.fromkeys(partitions, PartitionPosition(0, 0))
-    end_of_log = EndOfLog(settings)
-    try:
+    with EndOfLog(settings) as end_of_log:
         if isinstance(edge, datetime):
             offsets = end_of_log.offsets_since(topic.name, partitions, milliseconds_of(edge), TIMEOUT_S)
         else:
             offsets = end_of_log.high_watermarks(topic.name, partitions, TIMEOUT_S)
-    finally:
-        end_of_log.close()
     return {partition: PartitionPosition(offset, 0) for partition, offset in offsets.items()}
 
 
@@ -65,11 +64,8 @@ def events_between(
     if start >= end:
         return
     stream = PartitionStream(partition, start)
-    ends = EndOfLog(settings)
-    try:
+    with EndOfLog(settings) as ends:
         high = max(end.offset, ends.high_watermarks(topic.name, [partition], TIMEOUT_S)[partition])
-    finally:
-        ends.close()
     for stretch in scan_log(settings, topic, partition, start.offset, high, TIMEOUT_S, archive):
         events = [event for event in stream.take(stretch) if event.position_before < end]
         through = stream.position >= end

@@ -15,8 +15,9 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from aion_store.archive.rows import NAMES, records_of
 from aion_store.errors import SchemaMismatchError
+from aion_store.kafka.reader import Stretch
+from aion_store.kafka.topic import TopicIdentity
 from aion_store.log.chain import chain_start
-from aion_store.log.reader import Stretch, TopicIdentity
 from aion_store.log.verification import ChainPoint
 from aion_store.parquet import read_columns
 

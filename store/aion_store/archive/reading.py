@@ -10,14 +10,9 @@ from itertools import chain
 
 from aion_store.archive.archive import Archive
 from aion_store.errors import SchemaMismatchError
-from aion_store.log.reader import (
-    ClientSettings,
-    CommittedReader,
-    Stretch,
-    TopicIdentity,
-    TopicPartitionKey,
-    scan_committed,
-)
+from aion_store.kafka.client import ClientSettings
+from aion_store.kafka.reader import CommittedReader, Stretch, TopicPartitionKey, scan_committed
+from aion_store.kafka.topic import TopicIdentity
 from aion_store.log.record import LogRecord
 from aion_store.log.verification import ChainCheck
 

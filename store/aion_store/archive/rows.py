@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
-from aion_store.log.reader import RawRecord
+from aion_store.kafka.reader import RawRecord
 from aion_store.log.record import LogRecord, ParsedRecord, headers_of, parse_record
 
 COLUMNS: Final = (

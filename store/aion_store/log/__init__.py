@@ -1,1 +1,1 @@
-"""The log: events as bytes (`codec`), records as framed (`record`) and grouped (`appends`), and read (`reader`)."""
+"""The log: events as bytes (`codec`), records as framed (`record`) and grouped (`appends`)."""

@@ -16,7 +16,7 @@ import psycopg
 from psycopg import AsyncConnection, sql
 
 from aion_store.errors import SchemaMismatchError, StaleProjectionError, UnavailableError
-from aion_store.log.reader import EndOfLog
+from aion_store.kafka.end_of_log import EndOfLog
 from aion_store.postgres.generation import Checkpoint, LogPartition, checkpoints_from
 from aion_store.postgres.statements import query, select_generation
 

@@ -15,7 +15,7 @@ from typing import Any, Final, NamedTuple
 from psycopg import AsyncConnection, sql
 
 from aion_store.errors import SchemaMismatchError
-from aion_store.log.reader import TopicIdentity
+from aion_store.kafka.topic import TopicIdentity
 from aion_store.postgres.generation import Checkpoint, LogPartition, checkpoints_from
 from aion_store.postgres.log_identity import LogIdentity
 from aion_store.postgres.migrate import fill_generation, generation_part, generation_row, migrations

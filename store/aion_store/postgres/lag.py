@@ -8,7 +8,9 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from aion_store.clock import utc_now
-from aion_store.log.reader import ClientSettings, EndOfLog, scan_committed
+from aion_store.kafka.client import ClientSettings
+from aion_store.kafka.end_of_log import EndOfLog
+from aion_store.kafka.reader import scan_committed
 from aion_store.log.record import LogRecord
 from aion_store.postgres.consistency import ReadDatabase
 from aion_store.postgres.generation import Checkpoint

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from aion_store.errors import SchemaMismatchError
-from aion_store.log.reader import TopicIdentity
+from aion_store.kafka.topic import TopicIdentity
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,9 +19,9 @@ from psycopg import AsyncConnection
 from psycopg.rows import namedtuple_row
 
 from aion_store.errors import ConfigurationError, SchemaMismatchError
+from aion_store.kafka.topic import TopicIdentity
 from aion_store.log.chain import chain_start
 from aion_store.log.format import BUILD_FORMATS, RecordFormats
-from aion_store.log.reader import TopicIdentity
 from aion_store.postgres.errors import postgres_errors
 from aion_store.postgres.generation import LogPartition, checkpoints_from
 from aion_store.postgres.log_identity import LogIdentity, check_identity

@@ -9,7 +9,7 @@ from concurrent.futures import Future
 from typing import Final, NamedTuple
 
 from aion_store.errors import AccessDeniedError, SchemaMismatchError, UnavailableError
-from aion_store.log.follower import Follower, GroupMember, Kept
+from aion_store.kafka.follower import Follower, GroupMember, Kept
 from aion_store.streams.position import PartitionPosition
 from aion_store.streams.reading import REQUEST_S, LogReading
 

@@ -7,8 +7,8 @@ from functools import lru_cache
 from typing import Final
 
 from aion_store.errors import LogGapError
+from aion_store.kafka.reader import Stretch
 from aion_store.log.appends import NO_PREFIX, Append, complete_appends
-from aion_store.log.reader import Stretch
 from aion_store.log.record import LogRecord
 from aion_store.model.ids import WorkflowId
 from aion_store.streams.event import StreamedEvent

@@ -8,9 +8,12 @@ from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from aion_store.errors import UnavailableError
-from aion_store.log.follower import Follower
+from aion_store.kafka.client import ClientSettings
+from aion_store.kafka.end_of_log import EndOfLog
+from aion_store.kafka.follower import Follower
+from aion_store.kafka.reader import Stretch
+from aion_store.kafka.topic import TopicIdentity
 from aion_store.log.format import BUILD_FORMATS, RecordFormats
-from aion_store.log.reader import ClientSettings, EndOfLog, Stretch, TopicIdentity
 from aion_store.streams.handover import Handed, Handover
 from aion_store.streams.partition_stream import PartitionStream
 from aion_store.streams.position import PartitionPosition, Start, StreamPosition

@@ -9,9 +9,11 @@ from types import TracebackType
 from typing import Final, Self
 
 from aion_store.errors import CorruptHistoryError
+from aion_store.kafka.client import ClientSettings
+from aion_store.kafka.end_of_log import EndOfLog
+from aion_store.kafka.topic import TopicIdentity
 from aion_store.log.format import BUILD_FORMATS, RecordFormats
 from aion_store.log.partitioning import partition_of
-from aion_store.log.reader import ClientSettings, EndOfLog, TopicIdentity
 from aion_store.model.ids import WorkflowId
 from aion_store.streams.contract import Subscription, SubscriptionStart
 from aion_store.streams.event import StreamedEvent

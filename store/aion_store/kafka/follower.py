@@ -12,8 +12,10 @@ from typing import Final, NamedTuple
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
 
+from aion_store.kafka.client import ClientSettings, kafka_unavailable, open_consumer
+from aion_store.kafka.reader import Stretch, stretch_of
+from aion_store.kafka.topic import TopicIdentity
 from aion_store.log.format import BUILD_FORMATS, RecordFormats
-from aion_store.log.reader import ClientSettings, Stretch, TopicIdentity, kafka_unavailable, open_consumer, stretch_of
 
 BATCH: Final = 5_000
 REQUEST_S: Final = 10.0
