@@ -153,12 +153,14 @@ class Acquisition:
     def _take_over(self, unsettled: Sequence[Write]) -> Acquired:
         log = self._log
         heads, bookmark = self._start()
+        if self._is_to_let_go():
+            raise UnavailableError("The writer", "it is to let go of the partition")
         takeover = secrets.token_hex(16)
         self._own.add(takeover)
-        tenure = take_over(log, takeover, self._give_up)
+        tenure = take_over(log, takeover, self._is_to_let_go)
         replay = Replay(log.partition, heads, bookmark.place, unsettled)
         try:
-            position = read(log, bookmark.position, end_of(log), replay, self._give_up)
+            position = read(log, bookmark.position, _end_after(tenure, log), replay, self._give_up)
             self._check(replay, takeover, bookmark)
         except BaseException:
             tenure.abandon()
@@ -180,6 +182,9 @@ class Acquisition:
             self._bookmark = Bookmark(checkpoint.position, LogPlace(checkpoint.ordinal, checkpoint.chain))
         return self._heads, self._bookmark
 
+    def _is_to_let_go(self) -> bool:
+        return self._mandate.withdrawn or self._give_up()
+
     def _check(self, replay: Replay, takeover: str, bookmark: Bookmark) -> None:
         """What was read must hold the own barriers, the newest records there are, and nothing that is being written."""
         if takeover not in replay.take_overs:
@@ -187,3 +192,11 @@ class Acquisition:
             raise SchemaMismatchError(f"records up to offset {bookmark.position}", "fewer: records are lost", subject)
         if replay.inside_append:
             raise DeposedError("someone writes after the barriers")
+
+
+def _end_after(tenure: Tenure, log: PartitionLog) -> int:
+    """The high watermark, once whoever tells it has the tenure's barriers. Raises UnavailableError."""
+    end = end_of(log)
+    if end <= tenure.began_at:  # a leader that was replaced and doesn't know yet
+        raise UnavailableError("Kafka", f"a broker tells an end at {end} and lacks what was committed after it")
+    return end

@@ -198,7 +198,10 @@ class Heads:
         self._staged.clear()
 
     def observe(self, key: bytes, append: RecentAppend) -> None:
-        """An append is committed in the log; one that was observed before changes nothing."""
+        """An append is committed in the log; one that was observed before changes nothing.
+
+        Without room, the head longest untouched is let go of, projected or not: the tables must show it first.
+        """
         held = self._held.get(key)
         if held is not None:
             if append.ordinal <= held.ordinal:
@@ -210,6 +213,9 @@ class Heads:
         self._held[key] = append
         self._recent.append(append)
         self._keep_within_bound()
+        if len(self._held) > self._max_heads:
+            oldest = next(iter(self._held))
+            self.floor = max(self.floor, self._held.pop(oldest).ordinal)
 
     def _keep_within_bound(self) -> None:
         while len(self._recent) > self._max_recent:

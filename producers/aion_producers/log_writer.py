@@ -189,16 +189,19 @@ class LogWriter:
                 self._watch.let_go(where.partition)
         self._desks.clear()
         deadline = time.monotonic() + timeout_s
-        with suppress(TimeoutError):
-            async with asyncio.timeout(timeout_s):
-                for desk in desks:
-                    await desk.submissions.drained()
-        for desk in desks:
-            desk.close("the store is closing")
+        try:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(timeout_s):
+                    for desk in desks:
+                        await desk.submissions.drained()
+        finally:  # also of a call that is cancelled: every thread ends by itself
+            for desk in desks:
+                desk.close("the store is closing")
+            self.changes.close()
+            self._helpers.shutdown(wait=False, cancel_futures=True)
         for desk in desks:
             await desk.join(max(1.0, deadline - time.monotonic()))
-        self.changes.close()
-        await asyncio.to_thread(self._helpers.shutdown, wait=True, cancel_futures=True)
+        await asyncio.to_thread(self._helpers.shutdown, wait=True)
         await asyncio.to_thread(self._stable.close)
 
     async def __aenter__(self) -> Self:
@@ -232,20 +235,24 @@ class LogWriter:
                 where = LogPartition(log, partition)
                 remaining_s = max(_LEAST_S, deadline - self._loop.time())
                 ends = await asyncio.to_thread(self._stable.ends, topic.name, partition, remaining_s)
+                self._check_open()
                 if ends.stable < ends.high and where not in self._desks:
                     self._open_desk(where)
 
     async def _desk(self, where: LogPartition, timeout_s: float) -> Desk:
         """Where to hand in. Raises NotOwnerError, naming the owner where known, where this process doesn't write."""
-        if self._closed:
-            raise UnavailableError("The store", "it is closed")
+        self._check_open()
         if self._ownership.owns(where):
             return self._desks.get(where) or self._open_desk(where)
         owner = None
         with suppress(TimeoutError):
             async with asyncio.timeout(timeout_s):
-                owner = await self._loop.run_in_executor(self._helpers, self._ownership.owner_of, where)
+                owner = await asyncio.to_thread(self._ownership.owner_of, where)
         raise NotOwnerError(where.partition, owner)
+
+    def _check_open(self) -> None:
+        if self._closed:
+            raise UnavailableError("The store", "it is closed")
 
     def _route(self, workflow_id: WorkflowId) -> tuple[bytes, int]:
         """The key of a workflow's records and their partition."""

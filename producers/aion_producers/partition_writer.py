@@ -224,7 +224,7 @@ class PartitionWriter:
         try:
             ends = self._stable.ends(self._log.topic.name, self._log.partition, self._settings.idle_check_s)
         except UnavailableError:
-            self._committed_at = now
+            self._committed_at = time.monotonic()
             return True
         if ends.stable >= ends.high:
             self._end_confirmed, self._hanging_since = True, None

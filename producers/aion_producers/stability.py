@@ -30,16 +30,19 @@ class StableEnds:
     def ends(self, topic: str, partition: int, timeout_s: float) -> Ends:
         """Both ends, the stable one asked last: when it is at least `high`, all of before is readable.
 
-        Raises UnavailableError; the next call starts with a new connection.
+        Raises UnavailableError, also where others ask for that long; after an error connections are new.
         """
-        with self._lock:
-            try:
-                high = self._end("read_uncommitted", topic, partition, timeout_s)
-                stable = self._end("read_committed", topic, partition, timeout_s)
-            except KafkaException as error:
-                self._drop()
-                raise kafka_unavailable(error) from error
-            return Ends(stable, high)
+        if not self._lock.acquire(timeout=timeout_s):
+            raise kafka_unavailable(f"others wait for its answer, for more than {timeout_s} s")
+        try:
+            high = self._end("read_uncommitted", topic, partition, timeout_s)
+            stable = self._end("read_committed", topic, partition, timeout_s)
+        except KafkaException as error:
+            self._drop()
+            raise kafka_unavailable(error) from error
+        finally:
+            self._lock.release()
+        return Ends(stable, high)
 
     def close(self) -> None:
         """Let go of the connections."""

@@ -46,7 +46,7 @@ class Submissions:
         try:
             return await write.future
         except asyncio.CancelledError:
-            self._release(write)  # whoever answers releases it as well
+            self._leave(write)
             raise
 
     async def submit_many(self, writes: Sequence[Write], timeout_s: float) -> list[ConsistencyToken | StoreError]:
@@ -69,9 +69,11 @@ class Submissions:
                     answers.append(error)
         finally:
             for write in writes[:handed_in]:
-                if not write.future.cancel() and not write.future.cancelled():
+                if write.future.cancel() or write.future.cancelled():
+                    self._leave(write)
+                else:
                     write.future.exception()  # looked at: of a call that was cancelled nobody else does
-                self._release(write)
+                    self._release(write)
         return answers
 
     def settle(self, answers: list[Answer]) -> None:
@@ -143,6 +145,11 @@ class Submissions:
     def _accept(self, write: Write) -> None:
         self._unanswered.add(write)
         self._size_bytes += write.size_bytes
+
+    def _leave(self, write: Write) -> None:
+        """The caller has gone: unless the write is in flight, nothing of it is kept."""
+        self._inbox.withdraw(write, lambda _: None)
+        self._release(write)  # whoever answers releases it as well
 
     def _release(self, write: Write) -> None:
         """The write counts no more; again is no error."""

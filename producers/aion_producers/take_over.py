@@ -59,10 +59,14 @@ class Bookmark(NamedTuple):
 
 
 class Tenure:
-    """The time between a take-over and the next error: two producers, used in turn."""
+    """The time between a take-over and the next error: two producers, used in turn.
 
-    def __init__(self, log: PartitionLog, producers: Sequence[TransactionalProducer]) -> None:
+    `began_at` is the offset of its later barrier.
+    """
+
+    def __init__(self, log: PartitionLog, producers: Sequence[TransactionalProducer], began_at: int) -> None:
         self._log, self._producers, self._turn = log, list(producers), 0
+        self.began_at = began_at
 
     def transaction(self, *, ask_offset: bool) -> Transaction:
         """A transaction of the producer whose turn it is. With the first that breaks, this tenure is over."""
@@ -92,32 +96,44 @@ class Tenure:
 def take_over(log: PartitionLog, takeover: str, give_up: Callable[[], bool]) -> Tenure:
     """Initialise both ids and commit both barriers, each step in parallel. `takeover` is what the barriers call it.
 
-    Raises DeposedError when another take-over interfered, UnavailableError when Kafka doesn't do it in time,
-    AccessDeniedError when it refuses.
+    Raises DeposedError when another take-over interfered, UnavailableError when Kafka doesn't do it in time or
+    `give_up` says so, AccessDeniedError when it refuses.
     """
     producers = [TransactionalProducer(log.client, log.transactional_id(slot), log.settings) for slot in SLOTS]
+    try:
+        return Tenure(log, producers, _begin(log, producers, takeover, give_up))
+    except BaseException as error:
+        for producer in producers:
+            producer.abandon()
+        match error:
+            case BrokenTransactionError(fate=Fate.FENCED):
+                raise DeposedError from error
+            case BrokenTransactionError(fate=Fate.DENIED):
+                raise AccessDeniedError("Kafka", error.reason) from error
+            case BrokenTransactionError():
+                raise kafka_unavailable(error.reason) from error
+            case _:
+                raise
+
+
+def _begin(
+    log: PartitionLog, producers: Sequence[TransactionalProducer], takeover: str, give_up: Callable[[], bool]
+) -> int:
+    """The offset of the later barrier."""
 
     def initialise(producer: TransactionalProducer) -> None:
         producer.initialise(log.settings.take_over_try_s)
 
-    def commit_barrier(producer: TransactionalProducer, slot: str) -> None:
-        transaction = producer.transaction(log.topic.name, log.partition)
+    def commit_barrier(producer: TransactionalProducer, slot: str) -> int:
+        transaction = producer.transaction(log.topic.name, log.partition, ask_offset=True)
         transaction.add(barrier_record(takeover, slot, log.settings.record_format))
-        transaction.commit(give_up)
+        return transaction.commit(give_up) or 0
 
-    try:
-        with ThreadPoolExecutor(len(SLOTS), thread_name_prefix="aion-take-over") as pool:
-            list(pool.map(initialise, producers))
-            list(pool.map(commit_barrier, producers, SLOTS))
-    except BrokenTransactionError as error:
-        for producer in producers:
-            producer.abandon()
-        if error.fate is Fate.FENCED:
-            raise DeposedError from error
-        if error.fate is Fate.DENIED:
-            raise AccessDeniedError("Kafka", error.reason) from error
-        raise kafka_unavailable(error.reason) from error
-    return Tenure(log, producers)
+    with ThreadPoolExecutor(len(SLOTS), thread_name_prefix="aion-take-over") as pool:
+        list(pool.map(initialise, producers))
+        if give_up():
+            raise UnavailableError("The writer", "it is to let go of the partition")
+        return max(pool.map(commit_barrier, producers, SLOTS))
 
 
 def read(log: PartitionLog, start: int, end: int, replay: Replay, give_up: Callable[[], bool]) -> int:

@@ -366,15 +366,15 @@ def test_a_record_that_the_broker_refuses_fails_alone(log: Log) -> None:
         async with log.writer() as writer:
             await writer.append(prepare(WorkflowId.random(), 0), TIMEOUT_S)
             await asyncio.to_thread(lower_max_message_bytes, log, 20_000)
-            good = [prepare(WorkflowId.random(), 0) for _ in range(50)]
+            good = [prepare(WorkflowId.random(), 0) for _ in range(1_000)]
             bad = prepare(WorkflowId.random(), 0, size_bytes=50_000)
-            tasks = [asyncio.create_task(writer.append(a, TIMEOUT_S)) for a in (*good[:25], bad, *good[25:])]
+            tasks = [asyncio.create_task(writer.append(a, TIMEOUT_S)) for a in (*good[:500], bad, *good[500:])]
             answers = await asyncio.gather(*tasks, return_exceptions=True)
-            refused = answers.pop(25)
+            refused = answers.pop(500)
             assert isinstance(refused, InvalidAppendError)
             assert "MSG_SIZE_TOO_LARGE" in refused.reason or "too large" in refused.reason
             assert all(isinstance(answer, ConsistencyToken) for answer in answers)
-        assert len(await log.appends()) == 51
+        assert len(await log.appends()) == 1_001
 
     asyncio.run(scenario())
 

@@ -4,22 +4,31 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import socket
 import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from confluent_kafka import KafkaException, Producer
 
+from aion_producers import acquisition, take_over
 from aion_producers.log_writer import LogWriter
+from aion_producers.ownership import LogPartition
 from aion_producers.settings import WriterSettings
+from aion_producers.stability import StableEnds
+from aion_producers.take_over import PartitionLog
 from aion_service.embedded.ports import free_ports
-from aion_store.errors import NotOwnerError, SchemaMismatchError, StoreError
-from aion_store.log.record import Mark
+from aion_store.errors import NotOwnerError, SchemaMismatchError, StoreError, UnavailableError
+from aion_store.log.record import BARRIER, Mark
 from aion_store.model.consistency import ConsistencyToken
 from aion_store.model.ids import WorkflowId
 from aion_store.projected import LogName, ProjectedCheckpoint
 from tests.producing import TIMEOUT_S, Log, TablesFromLog, make_log, prepare, read_partition
 from tests.servers import Servers
+from tests.waiting import wait_until
 
+EVENTS = LogPartition("events", 0)
 FAST = WriterSettings(take_over_try_s=0.5, fenced_wait_s=0.5)
 
 
@@ -122,6 +131,90 @@ def test_a_log_that_lost_records_is_not_written_to(log: Log) -> None:
                     await writer.append(prepare(WorkflowId.random(), 0), TIMEOUT_S)
 
     asyncio.run(scenario())
+
+
+def test_an_end_that_a_former_leader_tells_is_asked_for_again(log: Log, monkeypatch: pytest.MonkeyPatch) -> None:
+    ends: list[int] = []
+
+    def end_of(log: PartitionLog) -> int:
+        """The second time it is asked, after the barriers, as a leader answers that was replaced before them."""
+        ends.append(take_over.end_of(log))
+        return ends[0] if len(ends) == 2 else ends[-1]
+
+    async def scenario() -> None:
+        async with log.writer() as writer:
+            await writer.append(prepare(WorkflowId.random(), 0), TIMEOUT_S)
+        monkeypatch.setattr(acquisition, "end_of", end_of)
+        async with log.writer() as writer:
+            await writer.append(prepare(WorkflowId.random(), 0), TIMEOUT_S)
+        assert len(ends) == 3
+        assert len(await log.appends()) == 2
+
+    asyncio.run(scenario())
+
+
+class TablesHeldUp(TablesFromLog):
+    """They tell where they stand only once they may."""
+
+    def checkpoint(self, log: LogName, partition: int) -> ProjectedCheckpoint:
+        ASKED.set()
+        assert ANSWER.wait(TIMEOUT_S)
+        return super().checkpoint(log, partition)
+
+
+ASKED, ANSWER = threading.Event(), threading.Event()
+
+
+def test_who_loses_a_partition_while_it_takes_over_leaves_it_alone(log: Log) -> None:
+    async def scenario() -> None:
+        async with log.writer() as owner:
+            await owner.append(prepare(WorkflowId.random(), 0), TIMEOUT_S)
+            log.tables = TablesHeldUp(log.client, log.topics)
+            async with log.writer() as late:
+                late.take([EVENTS])
+                await asyncio.to_thread(ASKED.wait, TIMEOUT_S)
+                late.drop([EVENTS])
+                ANSWER.set()
+            await owner.append(prepare(WorkflowId.random(), 0), TIMEOUT_S)
+        records, _ = await asyncio.to_thread(read_partition, log.client, log.topics.events, 0)
+        assert len({record.takeover for record in records if isinstance(record, Mark) and record.kind == BARRIER}) == 1
+
+    asyncio.run(scenario())
+
+
+def test_a_close_that_is_cancelled_leaves_no_thread_behind(log: Log) -> None:
+    log.tables.down = True
+    name = f"aion-{log.topics.events.name}-0"
+
+    def is_running() -> bool:
+        return any(thread.name == name for thread in threading.enumerate())
+
+    async def scenario() -> None:
+        writer = await log.writer().__aenter__()
+        waiting = asyncio.create_task(writer.append(prepare(WorkflowId.random(), 0), TIMEOUT_S))
+        await asyncio.sleep(0)
+        assert is_running()
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(0.1):
+                await writer.close(TIMEOUT_S)
+        with pytest.raises(UnavailableError, match="closing"):
+            await waiting
+        await asyncio.to_thread(wait_until, lambda: not is_running(), "the partition's thread has ended")
+
+    asyncio.run(scenario())
+
+
+def test_an_end_that_others_wait_for_is_not_waited_for_longer_than_allowed() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent, ThreadPoolExecutor() as pool:
+        ends = StableEnds({"bootstrap.servers": f"127.0.0.1:{silent.getsockname()[1]}"})
+        long = pool.submit(ends.ends, "events", 0, 3.0)
+        wait_until(ends._lock.locked, "it is asked")
+        began_s = time.monotonic()
+        with pytest.raises(UnavailableError, match="others wait"):
+            ends.ends("events", 1, 0.1)
+        assert time.monotonic() - began_s < 1
+        with pytest.raises(UnavailableError):
+            long.result(TIMEOUT_S)
 
 
 def test_a_broker_that_is_away_for_good_does_not_keep_the_writer_from_writing(

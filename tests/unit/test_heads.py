@@ -193,6 +193,20 @@ def test_without_room_a_new_workflow_is_cold_and_isn_t_learned() -> None:
     assert decide(heads, prepare(WORKFLOW, 1)) == ADMIT
 
 
+def test_reading_a_long_log_keeps_the_bound_and_raises_the_floor() -> None:
+    heads = make_heads(max_heads=2)
+    heads.observe(KEY, recent(prepare(WORKFLOW, 0), 1))
+    heads.observe(OTHER_KEY, recent(prepare(OTHER, 0), 2))
+    heads.observe(KEY, recent(prepare(WORKFLOW, 1), 3))
+    third = WorkflowId("00000000-0000-0000-0000-000000000003")
+    heads.observe(str(third).encode(), recent(prepare(third, 0), 4))
+
+    assert (len(heads), heads.floor) == (2, 2)
+    assert decide(heads, prepare(OTHER, 1)) == COLD
+    assert decide(heads, prepare(WORKFLOW, 2)) == ADMIT
+    assert heads.learn({OTHER_KEY: 0}, 1) == [], "tables from before it was let go of"
+
+
 def test_a_repeat_is_looked_up_in_the_tables_once_its_append_is_no_longer_kept() -> None:
     heads = make_heads(max_recent=1)
     first = prepare(WORKFLOW, 0, append_id="one")

@@ -157,6 +157,26 @@ def test_what_was_withdrawn_does_not_pile_up_while_nobody_takes() -> None:
     asyncio.run(scenario())
 
 
+def test_what_was_cancelled_does_not_pile_up_either() -> None:
+    async def scenario() -> None:
+        inbox = Inbox[Any]()
+        submissions = Submissions(inbox, 100, MANY)
+        for _ in range(20):
+            calls = [asyncio.create_task(submissions.submit(make_write(number), LONG_S)) for number in range(50)]
+            calls.append(
+                asyncio.create_task(submissions.submit_many([make_write(number) for number in range(50)], LONG_S))
+            )
+            await settled_loop()
+            for call in calls:
+                call.cancel()
+            await asyncio.gather(*calls, return_exceptions=True)
+        assert len(inbox._writes) <= 200
+        assert all(write.append is None for write in inbox._writes)
+        submissions.give_up("closing")
+
+    asyncio.run(scenario())
+
+
 def test_of_many_writes_each_has_its_own_outcome_in_order() -> None:
     async def scenario() -> None:
         inbox = Inbox[Any]()

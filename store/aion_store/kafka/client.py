@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from contextlib import suppress
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 from confluent_kafka import Consumer, KafkaException
 
@@ -14,6 +14,8 @@ from aion_store.limits import FETCH_MAX_BYTES
 
 ClientSettings: TypeAlias = Mapping[str, str | int | float | bool]
 """librdkafka's own settings: bootstrap.servers and whatever security the cluster needs."""
+
+_PREFETCH_KB: Final = 16_384
 
 
 def kafka_unavailable(
@@ -39,6 +41,7 @@ def open_consumer(settings: ClientSettings, isolation: str, more: ClientSettings
             "auto.offset.reset": "error",
             "fetch.wait.max.ms": 10,
             "fetch.error.backoff.ms": 20,
+            "queued.max.messages.kbytes": _PREFETCH_KB,
             "fetch.message.max.bytes": FETCH_MAX_BYTES,
             "fetch.max.bytes": 2 * FETCH_MAX_BYTES,
             "receive.message.max.bytes": 2 * FETCH_MAX_BYTES + 1024,

@@ -19,7 +19,6 @@ from aion_store.log.format import BUILD_FORMATS, RecordFormats
 
 BATCH: Final = 5_000
 REQUEST_S: Final = 10.0
-PREFETCH_KB: Final = 16_384
 RECONNECT_MS: Final = 1_000
 FETCH_WAIT_MS: Final = 500
 """How long a broker holds a fetch that finds nothing. A record that comes meanwhile ends it at once."""
@@ -65,7 +64,6 @@ class Follower:
             "read_committed",
             {
                 "fetch.wait.max.ms": FETCH_WAIT_MS,
-                "queued.max.messages.kbytes": PREFETCH_KB,
                 "reconnect.backoff.max.ms": RECONNECT_MS,
                 **self._more_settings(),
             },
@@ -87,12 +85,11 @@ class Follower:
         """
         try:
             first = self._client.poll(timeout_s)
+            messages = [] if first is None else [first, *self._client.consume(BATCH, 0.0)]
         except KafkaException as error:  # from what a rebalance asked for
             raise kafka_unavailable(error) from error
-        if first is None:
-            return {}
         by_partition: dict[int, list[Message]] = {}
-        for message in (first, *self._client.consume(BATCH, 0.0)):
+        for message in messages:
             partition, error = message.partition(), message.error()
             if partition in self._positions:
                 by_partition.setdefault(partition, []).append(message)

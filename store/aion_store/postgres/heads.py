@@ -1,12 +1,16 @@
 """Heads and recorded appends as Postgres shows them to a partition writer.
 
-Each call is one REPEATABLE READ transaction, so that the checkpoint it returns belongs to the rows it returns.
+Each call is one REPEATABLE READ transaction, so that the checkpoint it returns belongs to the rows it returns. It ends
+in time whatever Postgres does: a server that falls silent may never break the connection.
 """
 
 from __future__ import annotations
 
+import os
+import socket
+import threading
 from collections.abc import Collection, Generator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import psycopg
@@ -23,6 +27,7 @@ from aion_store.projected import HeadSnapshot, LogName, ProjectedCheckpoint, Rec
 
 _CONNECT_S = 5
 _STATEMENT_MS = 10_000
+_SILENCE_S = 12.0
 
 
 def _configure(connection: psycopg.Connection[Any]) -> None:
@@ -82,8 +87,26 @@ class PostgresHeads:
 
     @contextmanager
     def _snapshot(self) -> Generator[tuple[psycopg.Connection[Any], str]]:
-        with postgres_errors(), self._pool.connection() as connection:
+        with postgres_errors(), self._pool.connection() as connection, _cut_off_after(_SILENCE_S, connection):
             yield connection, live_generation(connection, self._schema)
+
+
+@contextmanager
+def _cut_off_after(limit_s: float, connection: psycopg.Connection[Any]) -> Generator[None]:
+    """End the connection if the block takes longer: who waits on it then has psycopg's OperationalError."""
+    with socket.socket(fileno=os.dup(connection.fileno())) as line:
+
+        def cut_off() -> None:
+            with suppress(OSError):
+                line.shutdown(socket.SHUT_RDWR)
+
+        timer = threading.Timer(limit_s, cut_off)
+        timer.daemon = True
+        timer.start()
+        try:
+            yield
+        finally:
+            timer.cancel()
 
 
 class ShardedHeads:
