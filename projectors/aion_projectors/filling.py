@@ -74,7 +74,7 @@ class Filling:
         self._ends.close()
 
     async def fill(self, progress: Progress, near: int = NEAR_OFFSETS) -> None:
-        """Apply what the log holds until little is left: as many offsets as `near` says.
+        """Apply what the log holds until little is left: as many offsets as `near` says, and none of the archive.
 
         Raises LogGapError when records are missing, SchemaMismatchError when the log's beginning is gone.
         """
@@ -82,7 +82,7 @@ class Filling:
         ends, looked = await self._look(), time.monotonic()
         reading = asyncio.ensure_future(self._poll(_WAIT_S))
         try:
-            while sum(self._left(ends).values()) > near:
+            while sum(self._left(ends).values()) > near or self._is_in_archive():
                 stretches = await asyncio.shield(reading)
                 reading = asyncio.ensure_future(self._poll(_WAIT_S))  # the next one while this one is applied
                 await self._apply(stretches)
@@ -111,6 +111,13 @@ class Filling:
 
     def _left(self, ends: Mapping[LogPartition, int]) -> dict[LogPartition, int]:
         return {place: max(0, end - self._read_to[place]) for place, end in ends.items()}
+
+    def _is_in_archive(self) -> bool:
+        """Whether any partition is to be read on from where only the archive is: no projector could go on there."""
+        archive = self._archive
+        return archive is not None and any(
+            place.log == "events" and read_to < archive.end(place.partition) for place, read_to in self._read_to.items()
+        )
 
     async def reach(self, goals: Mapping[LogPartition, int], deadline: float) -> bool:
         """Apply what is left until every goal is reached; False when that isn't so by the deadline."""

@@ -153,7 +153,7 @@ class Rebuild:
         newest = len(migrations())
         if (version := await table_version(connection, self.schema)) != newest:
             raise SchemaMismatchError(
-                f"version {newest} (use that version of aion-store, or open a store that migrates them)",
+                f"version {newest} (use that version of aion-store, or run aion-store migrate)",
                 f"version {version}",
                 f"The tables in schema {self.schema}",
             )

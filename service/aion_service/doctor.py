@@ -55,8 +55,7 @@ def examine(named: Settings) -> Iterator[Finding]:
     yield Finding(Health.WELL, "Kafka", f"cluster {cluster}")
     for log, topic in found.items():
         if topic is None:
-            advice = "open a store once, which makes it"
-            yield Finding(Health.BAD, f"topic {topic_prefix}.{log}", f"isn't there: {advice}")
+            yield Finding(Health.BAD, f"topic {topic_prefix}.{log}", "isn't there: run aion-store migrate as the admin")
         elif topic.fault is not None:
             yield Finding(Health.BAD, f"topic {topic.identity.name}", str(topic.fault))
         else:

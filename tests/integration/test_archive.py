@@ -21,9 +21,11 @@ from aion_store.kafka.end_of_log import offset_bounds
 from aion_store.log.partitioning import partition_of
 from aion_store.log.record import WireRecord, barrier_record, noop_record
 from aion_store.log.verification import ChainPoint
+from tests.integration.test_moving import in_database
 from tests.integration.test_operations import environment
 from tests.projected_log import Projected, make_projected, running_worker
-from tests.servers import Servers
+from tests.servers import Servers, fresh_database
+from tests.waiting import wait_until
 
 PARTITIONS = 2
 TIMEOUT_S = 20.0
@@ -164,6 +166,23 @@ def test_open_workflows_are_archived_on_demand(scene: Scene) -> None:
         close(projected, OPEN)
         projected.wait_for_end()
     assert "84 events of 16 workflows are as the log says; 0 differences" in scene.run("verify")
+
+
+def test_a_lost_database_is_made_anew_from_archive_and_log(scene: Scene, servers: Servers) -> None:
+    scene.archive()
+    scene.let_kafka_delete()
+    with fresh_database(servers) as dsn:
+        projected = in_database(scene.projected, dsn)
+        anew = scene._replace(projected=projected)
+        assert "aion-store migrate" in anew.run("doctor", code=1)
+        anew.run("migrate")
+        with running_worker(projected.settings):  # too early: the log begins behind its checkpoints
+            halted = "select count(halted) from checkpoints"
+            wait_until(lambda: projected.rows(halted) == [(PARTITIONS,)], "the projector halts", TIMEOUT_S)
+            anew.run("rebuild")
+            close(projected, OPEN)
+            projected.wait_for_end()
+        assert "84 events of 16 workflows are as the log says; 0 differences" in anew.run("verify")
 
 
 def at(offset: int, end: int) -> Cut:

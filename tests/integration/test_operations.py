@@ -113,6 +113,8 @@ def test_the_doctor_says_what_is_wrong_and_what_to_do(projected: Projected) -> N
     away = projected.settings.model_copy(update={"kafka": {"bootstrap.servers": f"127.0.0.1:{free_ports(1)[0]}"}})
     unreachable = Projected(away, projected.log, projected.writer, projected.dsn)
     assert "Kafka is unavailable" in command(unreachable, "doctor", code=1)
+    nothing = environment(projected) | {"AION_STORE_TOPIC_PREFIX": "nothing"}
+    assert CliRunner().invoke(app, ["doctor"], env=nothing).stdout.count("run aion-store migrate") == 2
 
 
 def test_metrics_are_printed_and_served(projected: Projected) -> None:

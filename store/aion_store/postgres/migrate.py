@@ -255,7 +255,8 @@ def _check_version(version: TableVersion, schema: str, newest: int, *, newest_on
         raise SchemaMismatchError(f"version {newest} or one that it can use (use a newer aion-store)", found, subject)
     if newest_only and version.applied < newest:
         found = f"version {version.applied}" if version.applied else "none"
-        raise SchemaMismatchError(f"version {newest} (open a store that may migrate them, once)", found, subject)
+        expected = f"version {newest} (run aion-store migrate, or open a store that may migrate them)"
+        raise SchemaMismatchError(expected, found, subject)
 
 
 async def _check_no_older(connection: AsyncConnection[Any], schema: str, needed: int) -> None:
