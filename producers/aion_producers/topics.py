@@ -32,6 +32,10 @@ _TRY_S: Final = 3.0
 _LEAST_S: Final = 0.05
 
 
+class PartitionCountError(SchemaMismatchError):
+    """A topic is there, with another number of partitions than was asked for."""
+
+
 class LogTopics(NamedTuple):
     """The two topics of a store, as they are now."""
 
@@ -134,7 +138,7 @@ def _open_topic(
             break
         time.sleep(_PAUSE_S)
     if identity.partitions != partitions:
-        raise SchemaMismatchError(str(partitions), str(identity.partitions), f"Topic {name}, number of partitions")
+        raise PartitionCountError(str(partitions), str(identity.partitions), f"Topic {name}, number of partitions")
     fault = contradiction(name, wanted, found) or _replica_fault(admin, name, brokers, deadline - time.monotonic())
     if fault is not None:
         raise fault

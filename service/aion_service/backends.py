@@ -17,11 +17,9 @@ from functools import partial
 from pathlib import Path
 from typing import Final
 
-from pydantic import SecretStr
-
 from aion_producers.log_writer import LogWriter
 from aion_producers.settings import WriterSettings
-from aion_producers.topics import ensure_topics
+from aion_producers.topics import PartitionCountError, ensure_topics
 from aion_projectors.settings import ENVIRONMENT_VARIABLE, ProjectorSettings, ShardSettings
 from aion_service.background import background
 from aion_service.embedded.stack import EmbeddedStack, embedded_stack
@@ -31,11 +29,12 @@ from aion_service.session_cache import SessionCache
 from aion_service.settings import Settings
 from aion_service.writing import writing
 from aion_store.contract import EventStore
-from aion_store.errors import ConfigurationError
+from aion_store.errors import ConfigurationError, SchemaMismatchError
 from aion_store.kafka.client import ClientSettings
 from aion_store.kafka.end_of_log import EndOfLog
 from aion_store.kafka.topic import TopicIdentity, cluster_id
 from aion_store.log.format import BUILD_FORMATS, RecordFormats
+from aion_store.open import open_store
 from aion_store.postgres.announcing import announced
 from aion_store.postgres.attribute_registry import AttributeRegistry, ShardedRegistry
 from aion_store.postgres.consistency import ConsistentReads, LogView, ReadDatabase, SessionMarks
@@ -69,10 +68,25 @@ def open_embedded(target: str) -> AbstractAsyncContextManager[EventStore]:
     """The backend of `embedded:DIRECTORY`; the default directory gives way to servers named in the environment."""
     if target == DEFAULT_TARGET and (os.environ.get(ENVIRONMENT) or os.environ.get(OWNERSHIP) == "none"):
         return kafka_store(Settings.load())
+    return embedded_store(_directory(target))
+
+
+def open_reader(target: str) -> AbstractAsyncContextManager[EventStore]:
+    """The store of a target for who only reads: it takes nothing from those who write, whatever the settings say."""
+    if target.startswith("kafka:"):
+        return kafka_store(Settings.from_url(target, ownership="none"))
+    if target == DEFAULT_TARGET and os.environ.get(ENVIRONMENT):
+        return kafka_store(Settings.load({"ownership": "none"}))
+    if target.startswith("embedded:"):
+        return embedded_store(_directory(target), claiming=False)
+    return open_store(target)
+
+
+def _directory(target: str) -> Path:
     directory = target.removeprefix("embedded:")
     if not directory:
         raise ConfigurationError("embedded: needs a directory, as in embedded:./.aion.")
-    return embedded_store(Path(directory))
+    return Path(directory)
 
 
 @asynccontextmanager
@@ -103,26 +117,31 @@ async def kafka_store(
 
 @asynccontextmanager
 async def embedded_store(
-    directory: Path, *, progress: Callable[[str], None] | None = None
+    directory: Path, *, progress: Callable[[str], None] | None = None, claiming: bool = True
 ) -> AsyncGenerator[KafkaEventStore]:
     """A store on servers of its own under `directory`, started or attached to, with one projector process.
 
-    The process that starts the servers is the one that writes; one that attaches reads, and may write only while
-    nobody else does.
+    The process that starts the servers is the one that writes, unless it isn't `claiming` that; one that attaches
+    reads, and may write only while nobody else does.
     """
     async with (
         embedded_stack(directory, progress=progress) as stack,
         projecting(stack),
-        embedded_kafka_store(stack) as store,
+        embedded_kafka_store(stack, claiming=claiming) as store,
     ):
         yield store
 
 
-def embedded_kafka_store(stack: EmbeddedStack) -> AbstractAsyncContextManager[KafkaEventStore]:
-    """A store on a stack. The process that runs the servers is their writer; another becomes it by its first write."""
-    if not stack.attached:
+def embedded_kafka_store(
+    stack: EmbeddedStack, *, claiming: bool = True
+) -> AbstractAsyncContextManager[KafkaEventStore]:
+    """A store on a stack. The process that runs the servers is their writer, if it is `claiming` that; another one
+    becomes it by its first write.
+    """
+    claiming = claiming and not stack.attached
+    if claiming:
         stack.claim_writer()
-    return kafka_store(embedded_settings(stack), stack.claim_writer, sole_writer=not stack.attached)
+    return kafka_store(embedded_settings(stack), stack.claim_writer, sole_writer=claiming)
 
 
 @asynccontextmanager
@@ -139,11 +158,13 @@ async def projecting(stack: EmbeddedStack) -> AsyncGenerator[None]:
 
 def embedded_settings(stack: EmbeddedStack) -> Settings:
     """How to connect to a stack."""
-    return Settings(
-        bootstrap_servers=stack.bootstrap_servers,
-        postgres_dsn=SecretStr(stack.postgres_dsn),
-        partitions=EMBEDDED_PARTITIONS,
-        ownership="all",
+    return Settings.load(
+        {
+            "bootstrap_servers": stack.bootstrap_servers,
+            "postgres_dsn": stack.postgres_dsn,
+            "partitions": EMBEDDED_PARTITIONS,
+            "ownership": "all",
+        }
     )
 
 
@@ -165,9 +186,13 @@ async def prepare(settings: Settings, formats: RecordFormats = BUILD_FORMATS) ->
 
     Raises SchemaMismatchError when they contradict the settings, UnavailableError when a server doesn't answer.
     """
-    events, packages = await asyncio.to_thread(
-        ensure_topics, settings.client, settings.topic_prefix, settings.partitions, settings.append_timeout_s
-    )
+    try:
+        events, packages = await asyncio.to_thread(
+            ensure_topics, settings.client, settings.topic_prefix, settings.partitions, settings.append_timeout_s
+        )
+    except PartitionCountError as error:
+        expected = f"{error.expected} (set AION_STORE_PARTITIONS to what was found, if this is the log you mean)"
+        raise SchemaMismatchError(expected, error.found, error.subject) from error
     cluster = await asyncio.to_thread(cluster_id, settings.client, settings.append_timeout_s)
     log = LogIdentity(cluster, events, packages)
     for dsn, held in mapped(settings.write_dsn, settings.shards).held(log):

@@ -18,11 +18,11 @@ from pydantic import Field, SecretStr, ValidationError, field_validator, model_v
 from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, SettingsError
 
+from aion_service.environment import ENV_PREFIX, check_names, file_variable, variable
 from aion_service.shares import Share, check_address, parse_share
 from aion_store.errors import ConfigurationError
 from aion_store.kafka.client import ClientSettings
 
-ENV_PREFIX: Final = "AION_STORE_"
 FROM_FILES: Final = ("postgres_dsn", "postgres_read_dsn", "postgres_shards", "kafka")
 _JSON: Final = ("postgres_shards", "kafka")
 """The settings that hold secrets."""
@@ -74,8 +74,9 @@ class Settings(BaseSettings):
     """Memory for histories that this process writes, kept decoded for `session` reads; 0 keeps none."""
     ownership: str = "all"
     """Which partitions this process writes: `all` (it is alone), `group` (the processes of the group
-    `<prefix>.writers` share them), a fixed part such as `0-15,packages` (of two that have it one is refused), or
-    `none` (it reads: opened from Postgres alone, and Kafka is asked once a strong read or a subscription needs it)."""
+    `<prefix>.writers` share them), a fixed part such as `0-15,packages` (of two that have it the later one writes it),
+    or `none` (it reads: opened from Postgres alone, and Kafka is asked once a strong read or a subscription needs
+    it)."""
     advertised_address: str | None = None
     """`host:port` where others reach this process; NotOwnerError names it. A member of the group needs one."""
     writer_session_timeout_s: Annotated[float, Field(ge=1, le=1_800)] = 10.0
@@ -212,7 +213,8 @@ class Settings(BaseSettings):
         dotenv_settings: PydanticBaseSettingsSource,
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Code first, then the environment, then the files that it names."""
+        """Code first, then the environment, then the files that it names. Raises as `check_names` does."""
+        check_names(os.environ, settings_cls.model_fields, FROM_FILES)
         return init_settings, env_settings, _SecretFiles(settings_cls)
 
     @classmethod
@@ -223,12 +225,15 @@ class Settings(BaseSettings):
         except ValidationError as error:
             raise ConfigurationError(_what_is_wrong(error)) from None  # the cause shows what was given
         except SettingsError as error:
-            objects = " and ".join(f"{ENV_PREFIX}{name.upper()}" for name in _JSON)
+            objects = " and ".join(map(variable, _JSON))
             raise ConfigurationError(f"{error}: {objects} are a JSON object of texts each.") from None
 
     @classmethod
-    def from_url(cls, url: str) -> Self:
-        """Settings from `kafka://host:port,host:port?postgres_dsn=…&topic_prefix=…`; the environment fills the rest."""
+    def from_url(cls, url: str, **fixed: Any) -> Self:
+        """Settings from `kafka://host:port,host:port?postgres_dsn=…&topic_prefix=…`; the environment fills the rest.
+
+        What is `fixed` holds whatever the URL says.
+        """
         parts = urlsplit(url)
         values: dict[str, Any] = dict(parse_qsl(parts.query, keep_blank_values=True))
         if parts.netloc:
@@ -237,7 +242,7 @@ class Settings(BaseSettings):
             raise ConfigurationError(
                 f"The store's URL has the path {parts.path!r}, but takes none: write kafka://host:port?topic_prefix=NAME."
             )
-        return cls.load(values)
+        return cls.load(values | fixed)
 
 
 class _SecretFiles(PydanticBaseSettingsSource):
@@ -245,18 +250,18 @@ class _SecretFiles(PydanticBaseSettingsSource):
 
     def get_field_value(self, field: FieldInfo, field_name: str) -> tuple[Any, str, bool]:
         """The file's content without the line's end; None where no file is named. Raises ConfigurationError."""
-        variable = f"{ENV_PREFIX}{field_name.upper()}"
-        named = os.environ.get(f"{variable}_FILE") if field_name in FROM_FILES else None
+        name, file_name = variable(field_name), file_variable(field_name)
+        named = os.environ.get(file_name) if field_name in FROM_FILES else None
         if named is None:
             return None, field_name, False
-        if variable in os.environ:
-            raise ConfigurationError(f"Both {variable} and {variable}_FILE are set: leave one of them out.")
+        if name in os.environ:
+            raise ConfigurationError(f"Both {name} and {file_name} are set: leave one of them out.")
         try:
             text = Path(named).read_text().rstrip("\r\n")
             return json.loads(text) if field_name in _JSON else text, field_name, False
         except (OSError, ValueError) as error:
             what = error.strerror if isinstance(error, OSError) else "it isn't JSON, or not UTF-8"
-            raise ConfigurationError(f"{variable}_FILE names {named}, which can't be used: {what}.") from None
+            raise ConfigurationError(f"{file_name} names {named}, which can't be used: {what}.") from None
 
     def __call__(self) -> dict[str, Any]:
         """What the files say."""

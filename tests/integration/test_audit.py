@@ -210,10 +210,10 @@ def test_the_commands_sign_rotate_and_verify(
     writer.skip(1, 1)
     with writer.transaction():
         writer.append(workflow(1), order.signals(1))
-    found = audit("verify", "--key", first, "--from", note, code=1)
+    found = audit("verify", "--key", first, "--from", note, code=3)
     assert "ordinal 11 at offset" in found
     assert "found ordinal 12" in found
     kept = sorted((tmp_path / "notes").iterdir())
-    assert "found ordinal 12" in audit("checkpoint", "--key-file", "first.key", "--directory", "other", code=1)
+    assert "found ordinal 12" in audit("checkpoint", "--key-file", "first.key", "--directory", "other", code=3)
     assert sorted((tmp_path / "notes").iterdir()) == kept
     assert list((tmp_path / "other").iterdir()) == []

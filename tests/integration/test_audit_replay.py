@@ -71,7 +71,7 @@ def test_rows_are_made_as_of_a_position_and_differences_are_told(replay: Replayi
     assert replay("--until", until) == before
     assert replay("--expect", str(kept)) == ""
     of_one = f"{workflow(1)} workflows"
-    found = replay("--expect", str(kept), "--until", "end", code=1)
+    found = replay("--expect", str(kept), "--until", "end", code=3)
     assert f"{of_one}: status was 'Running', now it is 'Completed'" in found
     assert f"{workflow(1)} activities activity_id=1: isn't there any more" in found
     assert str(workflow(2)) not in found
@@ -79,7 +79,7 @@ def test_rows_are_made_as_of_a_position_and_differences_are_told(replay: Replayi
     alone = replay("--workflow", str(workflow(2))).splitlines()[1:]
     assert [json.loads(line)["table"] for line in alone] == ["workflows", "runs"]
     kept.write_text(before.replace('"head":2', '"head":3'))
-    assert replay("--expect", str(kept), code=1) == f"{of_one}: head was 3, now it is 2\n"
+    assert replay("--expect", str(kept), code=3) == f"{of_one}: head was 3, now it is 2\n"
 
 
 @pytest.mark.parametrize(

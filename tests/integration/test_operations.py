@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import secrets
 import subprocess
 import sys
 import urllib.request
@@ -137,6 +138,22 @@ def test_metrics_are_printed_and_served(projected: Projected) -> None:
         wait_until(lambda: process.poll() is not None, "it ends")
         assert process.returncode == 0
     command(projected, "metrics", "--listen", "nowhere", code=2)
+
+
+def test_a_refusal_is_served_as_being_down_and_addresses_may_be_of_ipv6(projected: Projected) -> None:
+    refused = f"{projected.dsn}{'&' if '?' in projected.dsn else '?'}user=nobody_{secrets.token_hex(4)}"
+    (port,) = free_ports(1)
+    serve = [str(COMMAND), "metrics", "--listen", f"[::1]:{port}"]
+    named = environment(projected) | {"AION_STORE_POSTGRES_DSN": refused}
+    with subprocess.Popen(serve, env=named, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stderr is not None
+        assert f"http://[::1]:{port}/metrics" in process.stderr.readline()
+        with urllib.request.urlopen(f"http://[::1]:{port}/metrics", timeout=20) as answer:
+            assert "aion_store_up 0\n" in answer.read().decode()
+        process.terminate()
+        _, complaint = process.communicate(timeout=20)
+    assert process.returncode == 0
+    assert re.fullmatch(r"aion-store: Postgres refused: .*\n", complaint)
 
 
 def names(text: str) -> set[str]:

@@ -302,6 +302,8 @@ def test_tail_is_live_filters_and_ends_quietly(servers: Servers, database: str, 
     [
         (["tail", "--from", "yesterday"], "--from is beginning, end, a time"),
         (["tail", "--workflow", "7"], "--workflow is a workflow id"),
+        (["tail", "--kind", ""], "--kind is a name"),
+        (["tail", "--workflow-type", ""], "--workflow-type is a name"),
         (["export", "{new}", "--store", "embedded:{new}"], "There is no directory"),
         (["export", "{new}", "--store", "memory:"], "names no log"),
         (["import", "{new}"], "can't be read"),

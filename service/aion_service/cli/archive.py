@@ -16,8 +16,9 @@ from aion_service.audit.notes import keys_before
 from aion_service.audit.signed_note import VerifierKey
 from aion_service.cli.key_files import read_text, signer_in
 from aion_service.cli.opened import opened
+from aion_service.cli.output import put, say
 from aion_service.cli.progress import bars
-from aion_service.cli.running import OK, in_thread, run, say
+from aion_service.cli.running import OK, in_thread, run
 from aion_store.archive.archive import Archive
 from aion_store.errors import ConfigurationError
 from aion_store.kafka.topic import TopicIdentity
@@ -79,7 +80,7 @@ async def _write(directory: Path, key_file: Path, before: str, rotations: Sequen
         f"Kafka needs what is archived no longer: set AION_STORE_ARCHIVE and AION_STORE_ARCHIVE_KEY, run aion-store "
         f"verify, and give {DELETIONS} to kafka-delete-records.sh --offset-json-file."
     )
-    typer.echo(str(directory / NOTE))
+    put(str(directory / NOTE))
     return OK
 
 
@@ -100,7 +101,7 @@ async def _verify(directory: Path, key: str) -> int:
         for number in archive.points:
             count += await in_thread(lambda number=number: read_back(archive, number, starts[number]))
             shown.move("partitions", number + 1, len(archive.points))
-    typer.echo(f"{count} records in {len(archive.files)} files continue the chain from the log's beginning")
+    put(f"{count} records in {len(archive.files)} files continue the chain from the log's beginning")
     return OK
 
 

@@ -17,8 +17,9 @@ from aion_service.audit.signed_note import SignerKey, VerifierKey
 from aion_service.audit.verifying import Verified, beginnings, verify
 from aion_service.backends import DEFAULT_TARGET
 from aion_service.cli.key_files import read_text, signer_in
+from aion_service.cli.output import flush, put, say
 from aion_service.cli.places import edge_from
-from aion_service.cli.running import FAILED, OK, in_thread, run, say
+from aion_service.cli.running import DIFFERENT, OK, in_thread, run
 from aion_service.cli.verify import parse_workflow_id
 from aion_service.connection import LogConnection, log_at
 from aion_service.files import write_whole
@@ -66,7 +67,8 @@ def checkpoint(
     every: Annotated[float | None, typer.Option(min=1, help="Go on, and write one each so many seconds.")] = None,
 ) -> None:
     """Follow the log from the directory's last note, or from its beginning, and sign how far it is."""
-    raise typer.Exit(run(_checkpoint(store, key_file, directory, rotation or [], every)))
+    work = _checkpoint(store, key_file, directory, rotation or [], every)
+    raise typer.Exit(run(work, until_told=every is not None))
 
 
 @app.command("verify")
@@ -101,14 +103,14 @@ async def _replay(target: str, workflows: Sequence[str], until: str | None, expe
         places = await asyncio.to_thread(places_of, edge, log.client, log.events)
         rows = rows_until(log.client, log.events, places, wanted, log.archive)
         if expected is None:
-            typer.echo(header_of(log.events, places).model_dump_json())
+            put(header_of(log.events, places).model_dump_json())
             return await in_thread(lambda: _print(rows))
         return await in_thread(lambda: _compare(rows, expected, wanted))
 
 
 def _print(rows: Iterator[dict[str, Any]]) -> int:
     for row in rows:
-        typer.echo(line_of(row))
+        put(line_of(row))
     return OK
 
 
@@ -118,15 +120,15 @@ def _compare(rows: Iterator[dict[str, Any]], expected: Rows, wanted: Sequence[Wo
         count += 1
         for difference in expected.compare(row):
             differences += 1
-            typer.echo(difference)
+            put(difference)
     for difference in expected.missing(wanted):
         differences += 1
-        typer.echo(difference)
+        put(difference)
     made_by = expected.header.fold_version
     if differences and made_by != folds.VERSION:
         say(f"They were made by folds of version {made_by}, these are version {folds.VERSION}: see CHANGELOG.md.")
     say(f"{count} rows were made anew, {differences} differences.")
-    return FAILED if differences else OK
+    return DIFFERENT if differences else OK
 
 
 async def _key(name: str, out: Path) -> int:
@@ -136,12 +138,12 @@ async def _key(name: str, out: Path) -> int:
             file.write(f"{made.text()}\n")
     except OSError as error:
         raise ConfigurationError(f"{out} can't be made: {error}. Nothing is overwritten: name a new file.") from error
-    typer.echo(str(made.verifier))
+    put(str(made.verifier))
     return OK
 
 
 async def _rotate(old: Path, new: Path) -> int:
-    typer.echo(sign_rotation(signer_in(old), signer_in(new)), nl=False)
+    put(sign_rotation(signer_in(old), signer_in(new)).removesuffix("\n"))
     return OK
 
 
@@ -179,7 +181,8 @@ def _continue(log: LogConnection, directory: Path, keys: Sequence[VerifierKey]) 
 def _save(directory: Path, name: str, note: str) -> None:
     path = directory / name
     write_whole(path, note)
-    typer.echo(str(path))
+    put(str(path))
+    flush()  # the next one may be hours away
 
 
 async def _verify(target: str, key: str, note: Path, rotations: Sequence[Path], whole: bool) -> int:
@@ -194,11 +197,11 @@ def _tell(verified: Verified) -> int:
     for partition, ordinals in verified.dropped.items():
         say(f"partition {partition}: readers drop {len(ordinals)} records of torn appends, the first is {ordinals[0]}")
     for fault in verified.faults:
-        typer.echo(str(fault))
+        put(str(fault))
     if verified.faults:
         say("The log does not continue the note.")
-        return FAILED
-    typer.echo(f"{verified.records} records in {len(verified.points)} partitions continue the chain")
+        return DIFFERENT
+    put(f"{verified.records} records in {len(verified.points)} partitions continue the chain")
     return OK
 
 

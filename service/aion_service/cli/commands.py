@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from importlib.metadata import version as installed_version
 from pathlib import Path
+from types import ModuleType
 from typing import Annotated
 
 import typer
@@ -13,6 +14,7 @@ from aion_service.cli import access, archive, audit, importing, operations, upgr
 from aion_service.cli import export as export_command
 from aion_service.cli import tail as tail_command
 from aion_service.cli import up as up_command
+from aion_service.cli.output import OutputError, put_now
 from aion_service.cli.running import report, run
 from aion_service.settings import Settings
 from aion_service.transfer.export import Format
@@ -37,19 +39,28 @@ def up(
     directory: Annotated[Path, typer.Option(help="Where the servers keep their data.")] = Path(".aion"),
 ) -> None:
     """Run Kafka, Postgres and a projector in the foreground until Ctrl-C, and print how to connect."""
-    raise typer.Exit(run(up_command.up(directory)))
+    raise typer.Exit(run(up_command.up(directory), until_told=True))
 
 
 @app.command()
 def projector() -> None:
     """Run one projector on the servers that AION_STORE_… in the environment names; start as many as you like."""
-    from aion_projectors import worker  # Faust takes seconds to import: the other commands do without
-
     try:
         settings = projector_settings(Settings.load())
+        worker = _worker()
     except ConfigurationError as error:
         raise typer.Exit(report(error)) from error
     raise typer.Exit(worker.run(settings))
+
+
+def _worker() -> ModuleType:
+    try:
+        from aion_projectors import worker  # Faust takes seconds to import: the other commands do without
+    except ImportError as error:
+        raise ConfigurationError(
+            f"A projector needs more packages ({error}): run pip install 'aion-store[projector]', then try again."
+        ) from error
+    return worker
 
 
 StoreOption = Annotated[str, typer.Option("--store", help="The store: embedded:DIRECTORY or kafka://host:port.")]
@@ -67,7 +78,8 @@ def tail(
     workflow: Annotated[str | None, typer.Option(help="Only events of the workflow with this id.")] = None,
 ) -> None:
     """Print committed events as lines of JSON as they come, until Ctrl-C."""
-    raise typer.Exit(run(tail_command.tail(store, start, kind or [], workflow_type or [], workflow)))
+    work = tail_command.tail(store, start, kind or [], workflow_type or [], workflow)
+    raise typer.Exit(run(work, until_told=True))
 
 
 @app.command()
@@ -94,4 +106,7 @@ def import_(
 @app.command()
 def version() -> None:
     """Print the version."""
-    typer.echo(installed_version("aion-store"))
+    try:
+        put_now(f"{installed_version('aion-store')}\n".encode())
+    except OutputError as error:
+        raise typer.Exit(report(error)) from error

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import typer
-
+from aion_service.cli.output import put, say
 from aion_service.cli.places import edge_from
-from aion_service.cli.running import OK, in_thread, say
+from aion_service.cli.running import OK, in_thread
 from aion_service.connection import log_at
 from aion_service.transfer.export import Format, export
 
@@ -29,5 +28,5 @@ async def export_to(directory: Path, target: str, start: str, until: str, file_f
             )
         )
     say(f"{sum(file.events for file in manifest.files)} events in {len(manifest.files)} files")
-    typer.echo(manifest.position)
+    put(manifest.position)
     return OK

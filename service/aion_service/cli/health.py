@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import re
+import socket
 from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Final
@@ -17,7 +18,7 @@ from aion_service.doctor import Health, examine
 from aion_service.metrics import CONTENT_TYPE, metrics
 from aion_service.observation import PartitionState, observe
 from aion_service.settings import Settings
-from aion_store.errors import ConfigurationError, UnavailableError
+from aion_store.errors import ConfigurationError, StoreError
 
 _LISTEN: Final = re.compile(r"(?:\[(?P<six>[0-9A-Fa-f:.]+)\]|(?P<host>[^:\[\]]+)):(?P<port>\d{1,5})")
 _LAST_PORT: Final = 65_535
@@ -54,7 +55,7 @@ async def show_metrics(listen: str | None) -> int:
         put((await asyncio.to_thread(_metrics, settings)).rstrip("\n"))
         return OK
     try:
-        server = ThreadingHTTPServer(address, _handler(lambda: _metrics(settings)))
+        server = _server(address)(address, _handler(lambda: _metrics(settings)))
     except OSError as error:
         raise ConfigurationError(f"Nothing can be served on {listen}: {error}. Name another address.") from error
     serving = asyncio.get_running_loop().run_in_executor(None, server.serve_forever)
@@ -74,7 +75,7 @@ async def _settings() -> ProjectorSettings:
 def _metrics(settings: ProjectorSettings) -> str:
     try:
         return metrics(observe(settings))
-    except UnavailableError as error:
+    except StoreError as error:
         say(f"aion-store: {error}")
         return metrics(None)
 
@@ -84,6 +85,13 @@ def _address(text: str) -> tuple[str, int]:
     if match is None or int(match["port"]) > _LAST_PORT:
         raise ConfigurationError(f"{text!r} isn't an address to listen on: give HOST:PORT, as in 127.0.0.1:9464.")
     return match["six"] or match["host"], int(match["port"])
+
+
+def _server(address: tuple[str, int]) -> type[ThreadingHTTPServer]:
+    class Server(ThreadingHTTPServer):
+        address_family = socket.AF_INET6 if ":" in address[0] else socket.AF_INET
+
+    return Server
 
 
 def _handler(text: Callable[[], str]) -> type[BaseHTTPRequestHandler]:

@@ -7,9 +7,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
-import typer
-
-from aion_service.cli.running import FAILED, OK, report, say
+from aion_service.cli.output import put, say
+from aion_service.cli.running import FAILED, OK, report
 from aion_service.transfer.importing import check_files, import_files
 from aion_store.open import open_store
 
@@ -21,7 +20,7 @@ async def import_from(paths: Sequence[Path], target: str) -> int:
     total = await asyncio.to_thread(check_files, paths)
     async with open_store(target) as store:
         imported = await import_files(store, paths, lambda count: say(f"{count} of {total} events"))
-    typer.echo(f"{imported.appends} appends with {imported.events} events are in the store")
+    put(f"{imported.appends} appends with {imported.events} events are in the store")
     for error in imported.refused[:SHOWN]:
         report(error)
     if imported.refused:

@@ -51,7 +51,7 @@ def metrics(
     ] = None,
 ) -> None:
     """Print the metrics in Prometheus's text format, or serve them."""
-    raise typer.Exit(run(health.show_metrics(listen)))
+    raise typer.Exit(run(health.show_metrics(listen), until_told=listen is not None))
 
 
 def verify(

@@ -13,8 +13,8 @@ from aion_projectors.refold import Refolded
 from aion_service.cli.opened import Opened, opened
 from aion_service.cli.output import put, say
 from aion_service.cli.refolding import refold_each
-from aion_service.cli.running import FAILED, OK
-from aion_service.cli.verify import DIFFERENT, parse_workflow_id
+from aion_service.cli.running import DIFFERENT, FAILED, OK
+from aion_service.cli.verify import parse_workflow_id
 from aion_store.errors import ConfigurationError
 from aion_store.log.partitioning import partition_of
 

@@ -1,29 +1,49 @@
-"""How a command runs: until it is done or told to stop, with expected failures as one paragraph and an exit code."""
+"""How a command runs: until it is done or told to stop, with expected failures as one paragraph and an exit code.
+
+Exit codes: 0 well; 1 it failed; 2 wrong settings; 3 something differs; 130 and 143 it was interrupted or terminated
+before it was done; 141 nobody read its output to the end.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import signal
-import sys
 from collections.abc import Callable, Coroutine
 from contextlib import suppress
 from functools import partial
 from threading import Thread
 from typing import Any, Final, TypeVar
 
-from aion_store.errors import ConfigurationError, SchemaMismatchError, StoreError
+from aion_service.cli.output import ReaderGoneError, flush, say
+from aion_store.errors import ConfigurationError, CorruptHistoryError, SchemaMismatchError, StoreError
 
 T = TypeVar("T")
 
 OK: Final = 0
 FAILED: Final = 1
 MISCONFIGURED: Final = 2
+DIFFERENT: Final = 3
+"""Of a comparison that found differences, of a repair that couldn't mend all of them, and of a log with a hole."""
+SIGNALLED: Final = 128
+"""What a shell adds to the number of the signal that ended a program."""
 
 
-def run(work: Coroutine[Any, Any, int]) -> int:
-    """Run `work` to its end; SIGINT and SIGTERM cancel it, and that is a success. Returns the exit code."""
+def run(work: Coroutine[Any, Any, int], *, until_told: bool = False) -> int:
+    """Run `work` to its end, or until SIGINT or SIGTERM cancel it. Returns the exit code.
+
+    Only for work that goes on until it is told to stop is that a success.
+    """
+    code = _run(work, until_told=until_told)
     try:
-        return asyncio.run(_until_told(work))
+        flush()
+    except StoreError as error:
+        return report(error)
+    return code
+
+
+def _run(work: Coroutine[Any, Any, int], *, until_told: bool) -> int:
+    try:
+        return asyncio.run(_until_told(work, success=until_told))
     except StoreError as error:
         return report(error)
     except ExceptionGroup as group:
@@ -59,32 +79,37 @@ async def in_thread(work: Callable[[], T]) -> T:
     return await outcome
 
 
-def say(sentence: str) -> None:
-    """Tell the person at the terminal, beside the data on stdout."""
-    sys.stderr.write(f"{sentence}\n")
-
-
 def report(error: BaseException) -> int:
     """Say what happened and what to do, in one paragraph; returns the exit code."""
-    sys.stderr.write(f"aion-store: {error}\n")
-    return MISCONFIGURED if isinstance(error, ConfigurationError | SchemaMismatchError) else FAILED
+    if isinstance(error, ReaderGoneError):
+        return SIGNALLED + signal.SIGPIPE
+    say(f"aion-store: {error}")
+    match error:
+        case ConfigurationError() | SchemaMismatchError():
+            return MISCONFIGURED
+        case CorruptHistoryError():
+            return DIFFERENT
+        case _:
+            return FAILED
 
 
-async def _until_told(work: Coroutine[Any, Any, int]) -> int:
+async def _until_told(work: Coroutine[Any, Any, int], *, success: bool) -> int:
     task = asyncio.ensure_future(work)
     loop = asyncio.get_running_loop()
-    told = False
+    told: list[signal.Signals] = []
 
-    def stop() -> None:
-        nonlocal told
-        told = True
+    def stop(number: signal.Signals) -> None:
+        told.append(number)
         task.cancel()
 
     for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, stop)
+        loop.add_signal_handler(number, stop, number)
     try:
         return await task
     except asyncio.CancelledError:
-        if told:
-            return OK
-        raise
+        if not told:
+            raise
+    if success:
+        return OK
+    say("aion-store: interrupted.")
+    return SIGNALLED + told[0]

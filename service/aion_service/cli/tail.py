@@ -5,16 +5,16 @@ from __future__ import annotations
 import asyncio
 import os
 import stat
-import sys
 from collections.abc import Sequence
-from contextlib import suppress
 
+from aion_service.backends import open_reader
+from aion_service.cli.output import ReaderGoneError, put_now, stdout
 from aion_service.cli.places import edge_from
 from aion_service.cli.running import OK
 from aion_service.transfer.lines import line_of
 from aion_store.errors import ConfigurationError
-from aion_store.model.ids import WorkflowId
-from aion_store.open import open_store
+from aion_store.limits import MAX_NAME_BYTES
+from aion_store.model.ids import WorkflowId, checked_name
 
 
 async def tail(
@@ -26,8 +26,9 @@ async def tail(
         workflow = None if workflow_id is None else WorkflowId(workflow_id)
     except ValueError as error:
         raise ConfigurationError(f"--workflow is a workflow id (a UUID), this is {workflow_id!r}.") from error
-    os.environ["AION_STORE_OWNERSHIP"] = "none"  # a reader takes no partition from those who write
-    async with open_store(target) as store:
+    _check_names("--kind", kinds)
+    _check_names("--workflow-type", workflow_types)
+    async with open_reader(target) as store:
         subscription = store.subscribe(
             start=begin, kinds=kinds or None, workflow_types=workflow_types or None, workflow_id=workflow
         )
@@ -36,28 +37,32 @@ async def tail(
                 tasks.create_task(_end_without_reader())
                 async with subscription as events:
                     async for event in events:
-                        sys.stdout.buffer.write(line_of(event, position=str(events.position)))
-                        sys.stdout.buffer.flush()
-        except* BrokenPipeError:
-            _forget_stdout()
+                        put_now(line_of(event, position=str(events.position)))
+        except* ReaderGoneError:
+            pass
     return OK
+
+
+def _check_names(option: str, names: Sequence[str]) -> None:
+    for name in names:
+        try:
+            checked_name(name)
+        except ValueError as error:
+            raise ConfigurationError(
+                f"{option} is a name, of 1 to {MAX_NAME_BYTES} bytes of UTF-8 without NUL; this is {name[:80]!r}."
+            ) from error
 
 
 async def _end_without_reader() -> None:
     """Notice that the pipe was closed even while nothing comes: then nobody needs the next event."""
-    if not stat.S_ISFIFO(os.fstat(sys.stdout.fileno()).st_mode):
+    number = stdout().fileno()
+    if not stat.S_ISFIFO(os.fstat(number).st_mode):
         return
     closed = asyncio.Event()
     loop = asyncio.get_running_loop()
-    loop.add_reader(sys.stdout.fileno(), closed.set)  # the writing end of a pipe becomes readable by its error only
+    loop.add_reader(number, closed.set)  # the writing end of a pipe becomes readable by its error only
     try:
         await closed.wait()
     finally:
-        loop.remove_reader(sys.stdout.fileno())
-    raise BrokenPipeError
-
-
-def _forget_stdout() -> None:
-    """Whatever is still buffered has nowhere to go; the interpreter would complain at its end."""
-    with suppress(OSError):
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        loop.remove_reader(number)
+    raise ReaderGoneError("it was closed")

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Final
 
 from aion_projectors.differences import Difference
 from aion_projectors.refold import Refolded
@@ -15,13 +14,10 @@ from aion_service.cli.opened import Opened, opened
 from aion_service.cli.output import put, say
 from aion_service.cli.progress import Bars, bars
 from aion_service.cli.refolding import refold_each
-from aion_service.cli.running import OK, in_thread
+from aion_service.cli.running import DIFFERENT, OK, in_thread
 from aion_store.errors import ConfigurationError
 from aion_store.log.partitioning import partition_of
 from aion_store.model.ids import WorkflowId
-
-DIFFERENT: Final = 3
-"""The exit code of a verification that found differences, and of a repair that couldn't mend all of them."""
 
 
 @dataclass(frozen=True, slots=True)
