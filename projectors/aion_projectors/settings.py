@@ -20,7 +20,7 @@ BOOTSTRAP_SERVERS: Final = "bootstrap.servers"
 class ShardSettings(BaseModel):
     """A database and the events partitions that it holds."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
     partitions: frozenset[int]
     dsn: str = Field(repr=False)
@@ -35,7 +35,7 @@ class ProjectorSettings(BaseModel):
     Workers with the same `group_id` share the partitions. What may hold a secret is kept out of `repr`.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
     kafka: Mapping[str, str | int | float | bool] = Field(repr=False)
     events_topic: str

@@ -36,7 +36,7 @@ Seconds = Annotated[float, Field(gt=0, le=86_400)]
 class Settings(BaseSettings):
     """What a store needs to know. `bootstrap_servers` and `postgres_dsn` name the servers; the rest has defaults."""
 
-    model_config = SettingsConfigDict(env_prefix=ENV_PREFIX, frozen=True, extra="forbid")
+    model_config = SettingsConfigDict(env_prefix=ENV_PREFIX, frozen=True, extra="forbid", hide_input_in_errors=True)
 
     scheme: ClassVar[str] = "kafka"
 

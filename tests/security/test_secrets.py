@@ -150,3 +150,18 @@ def test_the_projectors_own_form_does_not_show_it(world: World) -> None:
     with pytest.raises(StoreError) as refused:
         ProjectorSettings.from_json(text.replace('"dsn":', '"dns":'))
     assert not any(secret in "".join(traceback.format_exception(refused.value)) for secret in world.secrets)
+
+
+def test_wrong_values_given_in_code_are_not_quoted() -> None:
+    values = (
+        {"postgres_dsn": WRONG},  # Kafka is missing
+        {"postgres_dsn": [WRONG], "bootstrap_servers": "kafka:9092"},
+        {"kafka": WRONG, "bootstrap_servers": "kafka:9092"},
+    )
+    for wrong in values:
+        with pytest.raises(ValueError, match="validation error") as refused:
+            Settings(**wrong)  # pyright: ignore[reportArgumentType]
+        assert WRONG not in "".join(traceback.format_exception(refused.value))
+    with pytest.raises(ValueError, match="validation error") as refused:
+        ProjectorSettings.model_validate({"dsn": WRONG})
+    assert WRONG not in str(refused.value)
