@@ -21,12 +21,7 @@ class ParquetWriter:
 
     def __init__(self, path: Path, columns: Columns, metadata: Mapping[str, str]) -> None:
         self._arrow, parquet = _pyarrow()
-        types = {name: getattr(self._arrow, name)() for name in ("int32", "int64", "string", "binary")}
-        types["timestamp"] = self._arrow.timestamp("us", tz="UTC")
-        types["headers"] = self._arrow.list_(
-            self._arrow.struct([("name", types["string"]), ("value", types["binary"])])
-        )
-        self._schema = self._arrow.schema([(name, types[type_]) for name, type_ in columns], metadata=dict(metadata))
+        self._schema = _schema(self._arrow, columns).with_metadata(dict(metadata))
         self._writer = parquet.ParquetWriter(path, self._schema, compression="zstd")
         self._rows: list[dict[str, Any]] = []
 
@@ -46,19 +41,29 @@ class ParquetWriter:
         self._rows = []
 
 
-def read_columns(path: Path, names: Sequence[str]) -> Iterator[list[list[Any]]]:
+def read_columns(path: Path, columns: Columns) -> Iterator[list[list[Any]]]:
     """The values of these columns, group after group.
 
     Raises ConfigurationError without pyarrow, OSError or ValueError for a file that holds something else.
     """
     arrow, parquet = _pyarrow()
+    schema = _schema(arrow, columns)
     try:
         with parquet.ParquetFile(path) as file:
             for group in range(file.num_row_groups):
-                table = file.read_row_group(group, columns=list(names))
-                yield [table.column(name).to_pylist() for name in names]
+                table = file.read_row_group(group, columns=schema.names).select(schema.names)
+                if not table.schema.equals(schema):
+                    raise ValueError("its columns have other types")
+                yield [column.to_pylist() for column in table.columns]
     except (arrow.ArrowException, KeyError) as error:
         raise ValueError(str(error)) from error
+
+
+def _schema(arrow: Any, columns: Columns) -> Any:
+    types = {name: getattr(arrow, name)() for name in ("int32", "int64", "string", "binary")}
+    types["timestamp"] = arrow.timestamp("us", tz="UTC")
+    types["headers"] = arrow.list_(arrow.struct([("name", types["string"]), ("value", types["binary"])]))
+    return arrow.schema([(name, types[type_]) for name, type_ in columns])
 
 
 def _pyarrow() -> tuple[Any, Any]:

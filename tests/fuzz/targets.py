@@ -1,43 +1,38 @@
-"""Everything here that reads what others may have written: how to make such input, and what may come of it.
+"""Everything here that reads what others may have written: good input, how to break it, and what may come of it.
 
-Each target gets changed forms of good input. It has to answer, or to refuse with its own error; any other exception
-is a finding, and so is memory out of proportion to the input.
+Each target accepts its good input, and gets changed forms of it. Those it has to answer, or to refuse with its own
+error; any other exception is a finding, and so is memory out of proportion to the input.
 """
 
 from __future__ import annotations
 
-import contextlib
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from hypothesis import strategies as st
 
 from aion_projectors.fact_decoder import fact_of
+from aion_projectors.facts import Undecodable
 from aion_projectors.settings import ProjectorSettings
 from aion_service.archive.note import note_of, parse_note
 from aion_service.audit.notes import Checkpoint, keys_before, sign_rotation, trusted_keys
-from aion_service.audit.signed_note import SignerKey, VerifierKey, open_note
-from aion_service.transfer.export import MANIFEST, ExportFile, Manifest, read_manifest
-from aion_service.transfer.lines import line_of
+from aion_service.audit.replaying import Header, Rows
+from aion_service.audit.signed_note import SignerKey, VerifierKey, open_note, sign_note
+from aion_service.transfer.export import MANIFEST, read_manifest
 from aion_service.transfer.sources import appends_in
-from aion_store.archive.archive import Archive, ArchivedFile
-from aion_store.conformance.events import HistoryBuilder, workflow
+from aion_store.conformance.events import workflow
 from aion_store.errors import ConfigurationError, SchemaMismatchError
 from aion_store.log.codec import DecodeError, decode_event, encode_event
-from aion_store.log.package_record import PackagePut, decode_package_change, encode_package_change
-from aion_store.log.record import RECORD_KINDS, TIMER, Draft, LogRecord, frame_record, parse_record
-from aion_store.log.timer_record import decode_timer, encode_timer
+from aion_store.log.package_record import RECORD_KIND, decode_package_change
+from aion_store.log.record import RECORD_KINDS, TIMER, LogRecord, parse_record
+from aion_store.log.timer_record import decode_timer
 from aion_store.log.verification import ChainPoint
 from aion_store.model.consistency import ConsistencyToken
-from aion_store.model.ids import NamedTimer, WorkflowId
-from aion_store.model.packages import PackageRecord
-from aion_store.model.timers import TimerEntry
+from aion_store.model.ids import WorkflowId
 from aion_store.model.times import parse_due_time, parse_time, rfc3339
-from aion_store.streams.event import StreamedEvent
 from aion_store.streams.position import PartitionPosition, StreamPosition
 from aion_store.visibility.cursors import Place, decode_cursor, encode_cursor
 from aion_store.visibility.errors import CursorError, FilterError
@@ -45,45 +40,79 @@ from aion_store.visibility.fields import AttributeType
 from aion_store.visibility.filters import Order
 from aion_store.visibility.parsing import parse_filter
 from aion_store.visibility.resolving import resolve
+from tests.fuzz.archives import changed_tables, file_of, read_file, table
+from tests.fuzz.inputs import (
+    ARCHIVE,
+    KEY,
+    MANIFEST_TEXT,
+    NEXT_KEY,
+    NOW,
+    PROJECTOR,
+    TOPIC,
+    Wire,
+    as_text,
+    changed,
+    changed_records,
+    export_lines,
+    history,
+    log,
+    package_changes,
+    timer_calls,
+)
+from tests.golden.make_derived_rows import FIRST
 from tests.property.strategies import events
 
-NOW = datetime(2026, 1, 31, 12, tzinfo=UTC)
-TOPIC = "AAAAAAAAAAAAAAAAAAAAAA"
-KEY = SignerKey("example.com/orders", bytes(range(32)))
-NEXT_KEY = SignerKey("example.com/orders", bytes(range(1, 33)))
-
-AWKWARD = [
-    *(b"", b"\x00", b"\xff\xfe", b"\xed\xa0\x80", "\u2028".encode(), "😀".encode(), b"\r\n", b"\n\n", b"\n"),
-    *(b"NaN", b"Infinity", b"-0", b"1e999999", b"9" * 400, b"9" * 5_000, b"18446744073709551616", b"-1", b"0", b"null"),
-    *(b"[" * 2_000, b'{"a":' * 500, b"{}", b"[]", b'""', b'"', b"\\", b"\\ud800", b"\\u0000", b",", b":", b"}"),
-    *(b'"data":', b'"type":', b'"envelope":', b'"event":', b'"append_id":', b'"body_base64":"AAAA"', b"==", b"+", b" "),
-]
-
-
-@st.composite
-def changed(draw: st.DrawFn, good: st.SearchStrategy[bytes]) -> bytes:
-    """Good input in which up to four places were replaced, doubled, moved or cut."""
-    data = draw(good)
-    for _ in range(draw(st.integers(0, 4))):
-        start = draw(st.integers(0, len(data)))
-        end = min(len(data), start + draw(st.integers(0, 40)))
-        new = draw(st.one_of(st.sampled_from(AWKWARD), st.binary(max_size=8), st.just(data[start:end] * 2)))
-        data = data[:start] + new + data[end:]
-    return data[: draw(st.integers(0, len(data)))] if draw(st.integers(0, 9)) == 0 else data
-
-
-def as_text(data: bytes) -> str:
-    """Text with whatever isn't UTF-8 as lone surrogates, which is what a careless caller may pass on."""
-    return data.decode(errors="surrogateescape")
+Run = Callable[[Any], object]
+Refusals = tuple[type[Exception], ...]
 
 
 @dataclass(frozen=True)
 class Target:
-    """A parser: its input, what it does, and the only errors it may raise."""
+    """A parser: what it accepts, changed forms of that, what it does, and the only errors it may raise.
 
+    `floods` makes inputs of a great deal of the same.
+    """
+
+    good: Sequence[Any]
     inputs: st.SearchStrategy[Any]
-    run: Callable[[Any], object]
-    refuses_with: tuple[type[Exception], ...]
+    run: Run
+    refuses_with: Refusals
+    floods: Callable[[bytes], Sequence[Any]] = lambda data: [data]
+
+
+def of_bytes(good: Sequence[bytes], run: Run, refuses_with: type[Exception]) -> Target:
+    """A parser of bytes."""
+    return Target(good, changed(st.sampled_from(good)), run, (refuses_with,))
+
+
+def of_text(good: Sequence[str], run: Run, refuses_with: type[Exception]) -> Target:
+    """A parser of text."""
+    inputs = changed(st.sampled_from([each.encode() for each in good])).map(as_text)
+    return Target(good, inputs, run, (refuses_with,), lambda data: [as_text(data)])
+
+
+def of_key(good: Sequence[str], run: Run) -> Target:
+    """A parser of text in which there may be a secret key: no error quotes it."""
+
+    def without_quoting(text: str) -> None:
+        try:
+            run(text)
+        except ConfigurationError as error:
+            if KEY.text()[-20:] in str(error):
+                raise AssertionError("it shows the key") from error
+            raise
+
+    return of_text([*good], without_quoting, ConfigurationError)
+
+
+def signed(note: str, run: Run) -> Target:
+    """A parser of what its own keys signed, whatever that is."""
+    (text, _, _) = note.rpartition("\n\n")
+
+    def sign(text: str) -> None:
+        run(sign_note(text.encode(errors="replace").decode().split("\n"), [KEY, NEXT_KEY]))
+
+    return of_text([text], sign, ConfigurationError)
 
 
 def decode(given: tuple[bytes, str | None]) -> None:
@@ -93,59 +122,15 @@ def decode(given: tuple[bytes, str | None]) -> None:
         raise AssertionError("its bytes changed")
 
 
-def read_record(given: tuple[bytes | None, bytes | None, list[tuple[str, bytes]]]) -> None:
+def read_record(given: Wire) -> None:
     """A record of ours goes on to whoever reads its value; the projection never fails on one."""
-    key, value, headers = given
-    record = parse_record(0, 0, key, value, headers)
+    record = parse_record(0, 0, *given)
     if not isinstance(record, LogRecord):
-        return
-    if record.kind not in RECORD_KINDS or record.kind == TIMER:
-        fact_of(record)
-        return
-    with contextlib.suppress(DecodeError):
+        raise DecodeError(str(record))
+    if record.kind in RECORD_KINDS and record.kind != TIMER:
         decode_package_change(record.value, record.kind)
-
-
-def records() -> st.SearchStrategy[Any]:
-    """Keys, values and headers, some of them ours."""
-
-    def framed(draft: Draft) -> tuple[bytes | None, bytes, list[tuple[str, bytes]]]:
-        record, _ = frame_record(draft, "an-append", 1, 1, 1, bytes(32))
-        return record.key, record.value, record.headers
-
-    drafts = [Draft(str(workflow(1)).encode(), encode_timer(timer()), TIMER)]
-    drafts += [Draft(b"order", encode_package_change(package()), "package.put")]
-    for event in history():
-        drafts.append(Draft(str(workflow(1)).encode(), encode_event(event), event.kind, event.seq, rfc3339(NOW)))
-
-    @st.composite
-    def made(draw: st.DrawFn) -> tuple[bytes | None, bytes | None, list[tuple[str, bytes]]]:
-        key, value, headers = framed(draw(st.sampled_from(drafts)))
-        broken = draw(st.sampled_from(headers))[0]
-        headers = [(name, draw(changed(st.just(old))) if name == broken else old) for name, old in headers]
-        if draw(st.booleans()):
-            headers = draw(st.lists(st.sampled_from(headers), max_size=9))
-        some = st.one_of(st.none(), changed(st.just(value)), st.just(value))
-        return draw(st.one_of(st.none(), st.just(key), st.binary(max_size=40))), draw(some), headers
-
-    return made()
-
-
-def history() -> list[Any]:
-    """A workflow's first events."""
-    order = HistoryBuilder(workflow(1))
-    return [order.started(), *order.signals(2), order.completed()]
-
-
-def timer() -> TimerEntry:
-    """A call of schedule_timer."""
-    return TimerEntry(workflow(1), NamedTimer("reminder"), NOW)
-
-
-def package() -> PackagePut:
-    """A deployment."""
-    record = PackageRecord(workflow_type="order", content_hash="5a" * 32, archive=b"zip", deployed_at=NOW)
-    return PackagePut(package=record, routes=())
+    elif isinstance(fact := fact_of(record), Undecodable):
+        raise DecodeError(fact.reason)
 
 
 def import_file(data: bytes) -> None:
@@ -162,58 +147,9 @@ def import_directory(data: bytes) -> None:
     """A manifest, and files that it names."""
     with tempfile.TemporaryDirectory() as folder:
         Path(folder, MANIFEST).write_bytes(data)
+        Path(folder, "events").write_bytes(export_lines())
         read_manifest(Path(folder))
         list(appends_in(Path(folder)))
-
-
-def export_lines() -> bytes:
-    """Lines of an export."""
-    return b"".join(
-        line_of(
-            StreamedEvent(
-                partition=0,
-                offset=number,
-                ordinal=number,
-                logged_at=NOW,
-                workflow_id=workflow(1),
-                seq=number,
-                kind=event.kind,
-                append_id="a",
-                append_index=number,
-                append_offset=1,
-                append_count=4,
-                body=encode_event(event),
-            )
-        )
-        for number, event in enumerate(history(), 1)
-    )
-
-
-def notes(text: str) -> None:
-    """A text as every kind of note and key."""
-    for parse in (
-        lambda: open_note(text, [KEY.verifier]),
-        lambda: Checkpoint.open(text, [KEY.verifier]),
-        lambda: parse_note(text, Path("archive"), [KEY.verifier]),
-        lambda: trusted_keys(KEY.verifier, [text]),
-        lambda: keys_before(NEXT_KEY, [text]),
-        lambda: VerifierKey.parse(text),
-        lambda: SignerKey.parse(text),
-    ):
-        try:
-            parse()
-        except ConfigurationError as error:
-            if KEY.text()[-20:] in str(error):
-                raise AssertionError("it shows the key") from error
-
-
-def times(text: str) -> None:
-    """Both kinds of times."""
-    for parse in (parse_time, parse_due_time):
-        try:
-            parse(text)
-        except ValueError:
-            continue
 
 
 def listed(text: str) -> None:
@@ -221,88 +157,94 @@ def listed(text: str) -> None:
     resolve(parse_filter(text).filter, {"customer": AttributeType.STRING, "amount": AttributeType.FLOAT})
 
 
-def texts(*good: str) -> st.SearchStrategy[str]:
-    """Changed forms of good texts."""
-    return changed(st.sampled_from([each.encode() for each in good])).map(as_text)
+def compare_rows(text: str) -> None:
+    """Rows that were made earlier, with rows of other columns."""
+    rows = Rows(text, "rows")
+    list(rows.compare({"workflow_id": str(workflow(1)), "table": "workflows", "key": {}, "columns": {"head": 1}}))
+    list(rows.missing(None))
+    list(rows.missing([workflow(1)]))
 
 
+KINDS = tuple(RECORD_KIND.values())
 ORDER = Order("StartedAt", descending=True)
 EVENTS = events().map(encode_event)
-PROJECTOR = ProjectorSettings(
-    kafka={"bootstrap.servers": "a:1"}, events_topic="e", packages_topic="p", dsn="d", schema_name="s", group_id="g"
-)
-MANIFEST_TEXT = (
-    Manifest(topic="e", topic_id=TOPIC, file_format="ndjson", start="beginning", position="end")
-    .model_copy(update={"files": (ExportFile(name="events", partition=0, events=4, first_ordinal=1, last_ordinal=4),)})
-    .model_dump_json()
-    .encode()
-)
-
-ARCHIVE = Archive(
-    directory=Path("archive"),
-    topic_id=TOPIC,
-    points={0: ChainPoint(5, 4, bytes(32))},
-    files=(ArchivedFile(partition=0, start=0, end=5, records=5, sha256="0" * 64, name="records.parquet"),),
-)
+ROWS = f"{Header(topic_id=TOPIC, until='end').model_dump_json()}\n{''.join(FIRST.read_text().splitlines(True)[:4])}"
+CHECKPOINT = Checkpoint(KEY.name, TOPIC, rfc3339(NOW), {0: ChainPoint(5, 4, bytes(32))}).sign(KEY)
+ROTATION = sign_rotation(KEY, NEXT_KEY)
+NOTE = note_of(ARCHIVE, KEY)
 
 TARGETS: dict[str, Target] = {
     "events": Target(
+        [(encode_event(event), event.kind) for event in history()],
         st.tuples(changed(EVENTS), st.one_of(st.none(), st.sampled_from(["WorkflowStarted", "x.Y", ""]))),
         decode,
         (DecodeError,),
+        lambda data: [(data, None), (b'{"type":"WorkflowStarted","data":' + data, "WorkflowStarted")],
     ),
-    "records": Target(records(), read_record, (SchemaMismatchError,)),
-    "timer calls": Target(changed(st.just(encode_timer(timer()))), decode_timer, (DecodeError,)),
+    "records": Target(
+        log(),
+        changed_records(),
+        read_record,
+        (SchemaMismatchError, DecodeError),
+        lambda data: [
+            (data, data, [("kind", data), ("v", b"1"), ("seq", data), ("append", data)]),
+            (b"key", data, [("kind", b"timer"), ("v", data)]),
+        ],
+    ),
+    "timer calls": of_bytes(timer_calls(), decode_timer, DecodeError),
     "package changes": Target(
-        changed(st.just(encode_package_change(package()))),
-        lambda value: decode_package_change(value, "package.put"),
+        package_changes(),
+        st.tuples(changed(st.sampled_from([value for value, _ in package_changes()])), st.sampled_from([*KINDS, ""])),
+        lambda given: decode_package_change(*given),
         (DecodeError,),
+        lambda data: [(data, kind) for kind in KINDS],
     ),
-    "tokens": Target(texts(str(ConsistencyToken(TOPIC, 3, 14))), ConsistencyToken.parse, (ValueError,)),
-    "positions": Target(
-        texts(str(StreamPosition(TOPIC, {0: PartitionPosition(5, 4), 3: PartitionPosition(1, 1)}))),
+    "tokens": of_text([str(ConsistencyToken(TOPIC, 3, 14))], ConsistencyToken.parse, ValueError),
+    "positions": of_text(
+        [str(StreamPosition(TOPIC, {0: PartitionPosition(5, 4), 3: PartitionPosition(1, 1)}))],
         StreamPosition.parse,
-        (ValueError,),
+        ValueError,
     ),
-    "cursors": Target(
-        texts(encode_cursor(Place(NOW, workflow(1)), None, ORDER)),
+    "cursors": of_text(
+        [encode_cursor(Place(NOW, workflow(1)), None, ORDER)],
         lambda text: decode_cursor(text, None, ORDER),
-        (CursorError,),
+        CursorError,
     ),
-    "filters": Target(
-        texts(
+    "filters": of_text(
+        [
             "Status = 'Failed' AND customer LIKE 'a%' ORDER BY StartedAt",
-            "NOT (amount >= 1.5 OR StartedAt < '2026-01-31')",
-        ),
+            "NOT (amount >= 1.5 OR StartedAt < '2026-01-31T00:00:00Z')",
+        ],
         listed,
-        (FilterError,),
+        FilterError,
     ),
-    "files to import": Target(
-        changed(
-            st.sampled_from(
-                [
-                    export_lines(),
-                    b"\n".join(map(encode_event, history())),
-                    b"[" + b",".join(map(encode_event, history())) + b"]",
-                ]
-            )
-        ),
+    "files to import": of_bytes(
+        [
+            export_lines(),
+            b"\n".join(map(encode_event, history())),
+            b"[" + b",".join(map(encode_event, history())) + b"]",
+        ],
         import_file,
-        (ConfigurationError,),
+        ConfigurationError,
     ),
-    "directories to import": Target(changed(st.just(MANIFEST_TEXT)), import_directory, (ConfigurationError,)),
-    "notes and keys": Target(
-        texts(
-            Checkpoint(KEY.name, TOPIC, rfc3339(NOW), {0: ChainPoint(5, 4, bytes(32))}).sign(KEY),
-            sign_rotation(KEY, NEXT_KEY),
-            note_of(ARCHIVE, KEY),
-            str(KEY.verifier),
-            KEY.text(),
-        ),
-        notes,
-        (),
+    "directories to import": of_bytes([MANIFEST_TEXT], import_directory, ConfigurationError),
+    "rows of a replay": of_text([ROWS], compare_rows, ConfigurationError),
+    "files of an archive": of_bytes([file_of(table())], read_file, SchemaMismatchError),
+    "rows of an archive": Target(
+        [table()], changed_tables(), lambda given: read_file(file_of(given)), (SchemaMismatchError,), lambda _: []
     ),
-    "times": Target(texts("2026-01-31T12:00:00.123456Z", "2026-01-31T12:00:00+02:00"), times, ()),
-    "ids": Target(texts(str(workflow(1))), WorkflowId, (ValueError,)),
-    "projector settings": Target(texts(PROJECTOR.to_json()), ProjectorSettings.from_json, (ConfigurationError,)),
+    "notes": of_key([CHECKPOINT, NOTE, ROTATION], lambda text: open_note(text, [KEY.verifier])),
+    "checkpoints": of_key([CHECKPOINT], lambda text: Checkpoint.open(text, [KEY.verifier])),
+    "notes of archives": of_key([NOTE], lambda text: parse_note(text, Path("archive"), [KEY.verifier])),
+    "rotations": of_key([ROTATION], lambda text: trusted_keys(KEY.verifier, [text])),
+    "rotations of a signer": of_key([ROTATION], lambda text: keys_before(NEXT_KEY, [text])),
+    "signed checkpoints": signed(CHECKPOINT, lambda note: Checkpoint.open(note, [KEY.verifier])),
+    "signed notes of archives": signed(NOTE, lambda note: parse_note(note, Path("archive"), [KEY.verifier])),
+    "signed rotations": signed(ROTATION, lambda note: keys_before(NEXT_KEY, [note])),
+    "keys to verify with": of_key([str(KEY.verifier)], VerifierKey.parse),
+    "keys to sign with": of_key([KEY.text()], SignerKey.parse),
+    "times": of_text(["2026-01-31T12:00:00.123456Z", "2026-01-31T12:00:00+02:00"], parse_time, ValueError),
+    "due times": of_text(["2026-01-31T12:00:00.123456Z", "9999-12-31T23:59:59Z"], parse_due_time, ValueError),
+    "ids": of_text([str(workflow(1))], WorkflowId, ValueError),
+    "projector settings": of_text([PROJECTOR.to_json()], ProjectorSettings.from_json, ConfigurationError),
 }

@@ -9,7 +9,7 @@ import json
 import os
 import time
 import tracemalloc
-from collections.abc import Generator
+from collections.abc import Generator, Iterable
 from pathlib import Path
 
 import pytest
@@ -20,7 +20,8 @@ from aion_service.transfer.export import MANIFEST
 from aion_service.transfer.sources import MAX_LINE_BYTES, appends_in
 from aion_store.errors import ConfigurationError
 from aion_store.visibility.parsing import parse_filter
-from tests.fuzz.targets import AWKWARD, KEY, MANIFEST_TEXT, TARGETS, Target
+from tests.fuzz.inputs import AWKWARD, KEY, MANIFEST_TEXT
+from tests.fuzz.targets import TARGETS, Target
 
 SECONDS = float(os.environ.get("FUZZ_SECONDS", "0"))
 EXAMPLES = 40
@@ -41,7 +42,8 @@ def size_of(given: object) -> int:
     """How large an input is, in bytes."""
     if isinstance(given, bytes | str):
         return len(given)
-    return sum(map(size_of, given)) if isinstance(given, tuple | list) else 0
+    parts = given.values() if isinstance(given, dict) else given
+    return sum(map(size_of, parts)) if isinstance(parts, Iterable) else 0
 
 
 def try_one(target: Target, given: object) -> None:
@@ -82,20 +84,19 @@ def test_a_parser_answers_or_refuses(name: str) -> None:
         number += 1
 
 
+@pytest.mark.parametrize("name", TARGETS)
+def test_a_parser_accepts_its_good_input(name: str) -> None:
+    target = TARGETS[name]
+    for good in target.good:
+        target.run(good)
+
+
 @pytest.mark.parametrize("piece", AWKWARD, ids=lambda piece: repr(piece[:12]))
 def test_a_great_deal_of_the_same(piece: bytes) -> None:
     data = piece * (200_000 // max(1, len(piece)))
-    for name, target in TARGETS.items():
-        if name == "events":
-            try_one(target, (data, None))
-            try_one(target, (b'{"type":"WorkflowStarted","data":' + data, "WorkflowStarted"))
-        elif name == "records":
-            try_one(target, (data, data, [("kind", data), ("v", b"1"), ("seq", data), ("append", data)]))
-            try_one(target, (b"key", data, [("kind", b"timer"), ("v", data)]))
-        elif name in ("timer calls", "package changes", "files to import", "directories to import"):
-            try_one(target, data)
-        else:
-            try_one(target, data.decode(errors="surrogateescape"))
+    for target in TARGETS.values():
+        for flood in target.floods(data):
+            try_one(target, flood)
 
 
 @pytest.mark.parametrize("name", ["S" + "9" * 5_000, '"' + "\x01" * 900 + '"', '"' + "é" * 500 + '"'])

@@ -60,7 +60,7 @@ def test_rows_are_made_as_of_a_position_and_differences_are_told(replay: Replayi
     writer = PlainWriter(replay.client, replay.topics)
     one, two = HistoryBuilder(workflow(1)), HistoryBuilder(workflow(2))
     with writer.transaction():
-        writer.append(workflow(1), [one.started(), one.scheduled(1)])
+        writer.append(workflow(1), [one.started("a\u2028b\x85"), one.scheduled(1)])
         writer.append(workflow(2), [two.started()])
     before = replay()
     with writer.transaction():
@@ -88,7 +88,7 @@ def test_rows_are_made_as_of_a_position_and_differences_are_told(replay: Replayi
         ("", "doesn't begin as audit replay does"),
         ('{"aion_store_replay":2,"topic_id":"a","until":"b"}', "doesn't begin as audit replay does"),
         ('{"aion_store_replay":1,"topic_id":"a","until":"end"}\n{"a":1}', "line 2: this isn't a row"),
-        ('{"aion_store_replay":1,"topic_id":"a","until":"end"}\nno', "isn't lines of JSON"),
+        ('{"aion_store_replay":1,"topic_id":"a","until":"end"}\nno', "line 2: this isn't a row"),
     ],
 )
 def test_what_is_not_such_rows_is_refused(replay: Replaying, tmp_path: Path, text: str, complaint: str) -> None:

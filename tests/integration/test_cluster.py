@@ -1,4 +1,4 @@
-"""A small cluster: three brokers, a replica, two writers, while parts of it are killed and cut off."""
+"""A small cluster: three brokers, a replica, two writers, two projectors, while each is killed, frozen or cut off."""
 
 from __future__ import annotations
 
@@ -11,11 +11,20 @@ from tests.cluster.scene import ClusterScene
 from tests.faults.recorded_calls import ACKNOWLEDGED
 
 LASTS_S = 3.0
+FAULTS = (
+    faults.leader_cut_off,
+    faults.replica_cut_off,
+    faults.leader_killed,
+    faults.writer_cut_off,
+    faults.leader_frozen,
+    faults.writer_frozen,
+    faults.projector_killed,
+)
 
 
 def test_nothing_acknowledged_is_lost_and_no_strong_read_on_a_replica_is_stale(tmp_path: Path) -> None:
     with ClusterScene(tmp_path, random.Random(7), replicas=1, projectors=2) as scene:
-        for make in (faults.leader_cut_off, faults.replica_cut_off, faults.leader_killed, faults.writer_cut_off):
+        for make in FAULTS:
             fault = make(scene)
             fault.strike()
             time.sleep(LASTS_S)

@@ -5,10 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aion_store.archive.rows import COLUMNS, NAMES, records_of, row_of
+from aion_store.archive.rows import COLUMNS, records_of, row_of
 from aion_store.errors import SchemaMismatchError
 from aion_store.kafka.reader import RawRecord
 from aion_store.log.record import LogRecord, ParsedRecord, frame_append, noop_record, parse_record
@@ -58,7 +59,26 @@ def test_records_come_back_as_they_were(
         for raw, parsed in readable:
             writer.write(row_of(raw, parsed))
         writer.close()
-        found = [record for columns in read_columns(path, NAMES) for record in records_of(columns)]
+        found = [record for columns in read_columns(path, COLUMNS) for record in records_of(columns)]
     assert found == [parsed for _, parsed in readable]
     for record in found:
         assert not isinstance(record, LogRecord) or type(record.chain) is bytes
+
+
+@pytest.mark.parametrize(
+    ("column", "value", "refused_with"),
+    [
+        ("ordinal", None, ValueError),
+        ("seq", None, ValueError),
+        ("offset", None, ValueError),
+        ("v", 2, SchemaMismatchError),
+    ],
+)
+def test_a_row_that_is_no_record_of_ours_is_refused(
+    column: str, value: int | None, refused_with: type[Exception]
+) -> None:
+    ((record,), _) = frame_append(b"workflow", [("Started", 1, "now", b"{}")], "append", 1, bytes(32))
+    raw = RawRecord(0, 1, record.key, record.value, [*record.headers])
+    row = row_of(raw, parse_record(*raw)) | {column: value}
+    with pytest.raises(refused_with):
+        list(records_of([[row.get(name)] for name, _ in COLUMNS]))

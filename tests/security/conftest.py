@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from aion_service.access.roles import Role
 from tests.security.world import World, secure_world
 from tests.servers import ROOT
 
@@ -24,3 +25,16 @@ def world() -> Generator[World]:
             yield world
     finally:
         shutil.rmtree(own, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def migrated(world: World) -> World:
+    """The admin has made topics and tables, and nobody else could."""
+    for role in Role:
+        if role is not Role.ADMIN:
+            done = world.command(role, "migrate")
+            assert (done.exit_code, "Kafka refused" in done.stderr) == (2, True), (role, done.stderr)
+    done = world.command(Role.ADMIN, "migrate")
+    assert done.exit_code == 0, done.stderr
+    world.grant()
+    return world

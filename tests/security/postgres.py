@@ -22,12 +22,14 @@ from aion_service.embedded.guarded_process import GuardedProcess
 from aion_service.embedded.jars import DOWNLOAD_PROGRAM, jar_folder
 from aion_service.embedded.ports import LOOPBACK, free_ports
 from aion_service.embedded.postgres import INITDB, USER, as_ordinary_user, server_environment
-from tests.security.certificates import Authority
+from tests.security.certificates import Authority, Issued
 from tests.waiting import wait_until
 
 VERSION = "18.6.0"
 START_S = 60.0
 DOWNLOAD_S = 300.0
+CERTIFIED = "certified"
+"""The user who needs a certificate instead of a password."""
 
 
 class _Build(NamedTuple):
@@ -97,12 +99,15 @@ class SecurePostgres:
         making = self._run("initdb", initdb)
         assert making.wait(START_S) == 0, making.log.read_text()[-2000:]
         issued = authority.issue("postgres-server")
-        for source, name in ((issued.certificate, "server.crt"), (issued.key, "server.key")):
+        files = {issued.certificate: "server.crt", issued.key: "server.key", authority.certificate: "root.crt"}
+        for source, name in files.items():
             target = self._data / name
             target.touch(mode=0o600)
             target.write_bytes(source.read_bytes())
             os.chown(target, self._data.stat().st_uid, -1)
-        (self._data / "pg_hba.conf").write_text("hostssl all all 127.0.0.1/32 scram-sha-256\n")
+        (self._data / "pg_hba.conf").write_text(
+            f"hostssl all {CERTIFIED} 127.0.0.1/32 cert\nhostssl all all 127.0.0.1/32 scram-sha-256\n"
+        )
         settings = {
             "listen_addresses": LOOPBACK,
             "port": str(self.port),
@@ -110,6 +115,7 @@ class SecurePostgres:
             "ssl": "on",
             "ssl_cert_file": "server.crt",
             "ssl_key_file": "server.key",
+            "ssl_ca_file": "root.crt",
             "fsync": "off",
             "timezone": "UTC",
         }
@@ -121,6 +127,11 @@ class SecurePostgres:
         parameters = {"sslmode": "verify-full", "sslrootcert": str(self._authority.certificate), **more}
         query = "&".join(f"{name}={value}" for name, value in parameters.items())
         return f"postgresql://{user}:{password}@{LOOPBACK}:{self.port}/{database}?{query}"
+
+    def certificate_dsn(self, user: str, database: str, issued: Issued | None) -> str:
+        """A user's DSN with a certificate instead of a password, or with neither."""
+        more = {} if issued is None else {"sslcert": str(issued.certificate), "sslkey": str(issued.key)}
+        return self.dsn(user, "", database, **more).replace(f"{user}:@", f"{user}@")
 
     @property
     def superuser_dsn(self) -> str:

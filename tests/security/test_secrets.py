@@ -101,9 +101,8 @@ async def failing_urls(world: World) -> list[str]:
     return said
 
 
-def test_no_secret_is_said(world: World, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    assert world.command(Role.ADMIN, "migrate").exit_code == 0
-    world.grant()
+def test_no_secret_is_said(migrated: World, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    world = migrated
     said: list[str] = []
     with caplog.at_level(logging.DEBUG):
         with running_worker(projector_settings(world.settings(Role.PROJECTOR))):

@@ -76,14 +76,14 @@ class World:
         clean = {name: value for name, value in os.environ.items() if not name.startswith("AION_STORE_")}
         return clean | {f"AION_STORE_{name}": value for name, value in wanted.items()}
 
-    def settings(self, role: Role, kafka: Mapping[str, str] | None = None) -> Settings:
-        """The settings of a role's process; `kafka` instead of its log-in by password."""
+    def settings(self, role: Role, kafka: Mapping[str, str] | None = None, dsn: str | None = None) -> Settings:
+        """The settings of a role's process; `kafka` and `dsn` instead of its log-in by password."""
         client = dict(kafka or self.kafka.scram(self.users[role]))
         return Settings.load(
             {
                 "bootstrap_servers": client.pop("bootstrap.servers"),
                 "kafka": client,
-                "postgres_dsn": self.dsn(role),
+                "postgres_dsn": dsn or self.dsn(role),
                 "topic_prefix": PREFIX,
                 "schema_name": PREFIX,
                 "partitions": PARTITIONS,

@@ -23,9 +23,9 @@ class Role(StrEnum):
     PROJECTOR = "projector"
     """`aion-store projector`, and what mends its tables: `unhalt`, `verify --repair`, `quarantine refold`."""
     READER = "reader"
-    """A store that only reads and subscribes; `doctor`, `lag`, `metrics`, `verify`, `tail`, `export`."""
+    """A store that only reads and subscribes; `doctor`, `lag`, `metrics`, `verify`, `tail`, `archive write`."""
     AUDITOR = "auditor"
-    """`audit checkpoint` and `audit verify`: reads the log of events, and nothing in Postgres."""
+    """`audit …`, `export`, `archive verify`: reads the log of events, and nothing in Postgres."""
 
 
 Resource: TypeAlias = Literal["topic", "group", "transactional-id"]

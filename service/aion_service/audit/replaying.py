@@ -5,8 +5,8 @@ The first line says what they were made from; the others are rows, one each.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator
-from typing import Any, Final, Literal, cast
+from collections.abc import Collection, Iterator, Mapping
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 from pydantic_core import from_json, to_json
@@ -23,8 +23,6 @@ from aion_store.log.format import NEWEST
 from aion_store.model.ids import WorkflowId
 from aion_store.streams.position import StreamPosition
 
-_ROW: Final = frozenset({"workflow_id", "table", "key", "columns"})
-
 
 class Header(BaseModel):
     """What the rows were made from: the log up to a position, by folds and a record format of some version."""
@@ -38,27 +36,38 @@ class Header(BaseModel):
     until: str
 
 
-class Rows:
-    """Rows that were made earlier. Raises ConfigurationError when the lines aren't such rows."""
+class _Row(BaseModel):
+    model_config = ConfigDict(frozen=True, strict=True, extra="forbid")
 
-    def __init__(self, lines: Iterable[str], name: str) -> None:
-        self._left: dict[str, Any] = {}
-        numbered = enumerate(lines, 1)
+    workflow_id: WorkflowId
+    table: str
+    key: dict[str, Any]
+    columns: dict[str, Any]
+
+
+class Rows:
+    """Rows that were made earlier. Raises ConfigurationError when the text's lines aren't such rows."""
+
+    def __init__(self, text: str, name: str) -> None:
+        self._left: dict[str, dict[str, Any]] = {}
+        opening, *lines = text.removesuffix("\n").split("\n")  # a text in a row may have any other line break
         try:
-            self.header = Header.model_validate_json(next(numbered, (1, ""))[1])
-            for number, line in numbered:
-                row = cast("dict[str, Any]", from_json(line))
-                if type(row) is not dict or row.keys() != _ROW:
-                    raise ConfigurationError(f"{name}, line {number}: this isn't a row of audit replay.")
-                self._left[_name(row)] = row["columns"]
+            self.header = Header.model_validate_json(opening)
         except ValidationError as error:
             raise ConfigurationError(f"{name} doesn't begin as audit replay does: {first_fault(error)}.") from error
-        except ValueError as error:
-            raise ConfigurationError(f"{name} isn't lines of JSON: {error}.") from error
+        for number, line in enumerate(lines, 2):
+            try:
+                row = _Row.model_validate_json(line)
+            except ValidationError as error:
+                fault = first_fault(error)
+                raise ConfigurationError(
+                    f"{name}, line {number}: this isn't a row of audit replay: {fault}."
+                ) from error
+            self._left[_name(str(row.workflow_id), row.table, row.key)] = row.columns
 
     def compare(self, row: dict[str, Any]) -> Iterator[str]:
         """What of a row that was made now differs."""
-        name, columns = _name(row), row["columns"]
+        name, columns = _name(row["workflow_id"], row["table"], row["key"]), row["columns"]
         if name not in self._left:
             yield f"{name}: wasn't there"
             return
@@ -98,6 +107,5 @@ def line_of(row: dict[str, Any]) -> str:
     return to_json(row).decode()
 
 
-def _name(row: dict[str, Any]) -> str:
-    key = "".join(f" {name}={value}" for name, value in row["key"].items())
-    return f"{row['workflow_id']} {row['table']}{key}"
+def _name(workflow_id: str, table: str, key: Mapping[str, Any]) -> str:
+    return f"{workflow_id} {table}" + "".join(f" {name}={value}" for name, value in key.items())

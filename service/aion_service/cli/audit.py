@@ -96,7 +96,7 @@ def replay(
 
 async def _replay(target: str, workflows: Sequence[str], until: str | None, expect: Path | None) -> int:
     wanted = [parse_workflow_id(text) for text in workflows] or None
-    expected = None if expect is None else Rows(read_text(expect).splitlines(), str(expect))
+    expected = None if expect is None else Rows(read_text(expect), str(expect))
     place = until or (expected.header.until if expected is not None else Start.END.value)
     edge = edge_from(place, "--until")
     async with log_at(target) as log:

@@ -13,7 +13,7 @@ from typing import Annotated, Final
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from aion_store.archive.rows import NAMES, records_of
+from aion_store.archive.rows import COLUMNS, records_of
 from aion_store.errors import SchemaMismatchError
 from aion_store.kafka.reader import Stretch
 from aion_store.kafka.topic import TopicIdentity
@@ -81,7 +81,7 @@ class Archive(BaseModel):
                 digest = file_digest(content, "sha256").hexdigest()
             if digest != file.sha256:
                 raise SchemaMismatchError(f"SHA-256 {file.sha256}", digest, f"The archived file {path}")
-            for columns in read_columns(path, NAMES):
+            for columns in read_columns(path, COLUMNS):
                 records = [record for record in records_of(columns) if record.offset >= start]
                 if records:
                     yield Stretch(records, records[-1].offset + 1)

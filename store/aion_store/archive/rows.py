@@ -10,7 +10,8 @@ from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
 from aion_store.kafka.reader import RawRecord
-from aion_store.log.record import LogRecord, ParsedRecord, headers_of, parse_record
+from aion_store.log.format import BUILD_FORMATS
+from aion_store.log.record import RECORD_KINDS, LogRecord, ParsedRecord, headers_of, parse_record
 
 COLUMNS: Final = (
     ("offset", "int64"),
@@ -32,9 +33,6 @@ COLUMNS: Final = (
 
 `headers` are there where they aren't exactly those of the fields before.
 """
-
-NAMES: Final = tuple(name for name, _ in COLUMNS)
-"""Of all columns, in the order that `records_of` takes them."""
 
 
 def row_of(raw: RawRecord, record: ParsedRecord) -> dict[str, Any]:
@@ -58,12 +56,26 @@ def row_of(raw: RawRecord, record: ParsedRecord) -> dict[str, Any]:
 
 
 def records_of(columns: Sequence[Sequence[Any]]) -> Iterator[ParsedRecord]:
-    """The records that rows hold. Raises SchemaMismatchError for a version that this build doesn't read."""
-    for *fields, headers in zip(*columns, strict=True):
-        if headers is None:
-            yield LogRecord(*fields)
-        else:
-            offset, logged_at_ms, key, value = fields[:4]
-            yield parse_record(
-                offset, logged_at_ms, key, value, [(header["name"], header["value"]) for header in headers]
-            )
+    """The records that rows hold, given as all of COLUMNS.
+
+    Raises SchemaMismatchError for a version that this build doesn't read, ValueError for what isn't such a row.
+    """
+    for offset, logged_at_ms, key, value, *fields, headers in zip(*columns, strict=True):
+        if offset is None or logged_at_ms is None:
+            raise ValueError("a row has no place")
+        if headers is not None:
+            if None in headers:
+                raise ValueError(f"the row of offset {offset} has a header without a name")
+            named = [(header["name"], header["value"]) for header in headers]
+            yield parse_record(offset, logged_at_ms, key, value, named)
+            continue
+        record = LogRecord(offset, logged_at_ms, key, value, *fields)
+        if None in record and not _is_whole(record):
+            raise ValueError(f"the row of offset {offset} lacks what every record of its kind has")
+        if not BUILD_FORMATS.oldest <= record.version <= BUILD_FORMATS.newest:
+            raise BUILD_FORMATS.unreadable(record.version, offset)
+        yield record
+
+
+def _is_whole(record: LogRecord) -> bool:
+    return record.kind in RECORD_KINDS and None not in record._replace(key=b"", seq=0, at="")
