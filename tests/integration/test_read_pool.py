@@ -22,6 +22,7 @@ HEAD = Query("select_head", {"partition": 0, "workflow_id": ONE})
 INSERT = b"""
 insert into aion_g1.workflows (partition, workflow_id, head, last_event_at, status) values (0, %s, 1, now(), 'Running')
 """
+WITHIN_S = 10.0
 WAITING = b"""
 select count(*) from pg_locks
 where not granted and database = (select oid from pg_database where datname = current_database())
@@ -45,14 +46,14 @@ def test_a_read_sees_nothing_that_was_committed_after_it_began(database: str, *,
     async def main() -> None:
         async with reading(database, pooler=pooler) as pool:
             with psycopg.connect(database) as writer, psycopg.connect(database, autocommit=True) as observer:
-                assert (await pool.snapshot([HEAD])).rows == [[]]
+                assert (await pool.snapshot([HEAD], WITHIN_S)).rows == [[]]
                 writer.execute(b"lock table aion_g1.workflows in access exclusive mode")
-                read = asyncio.create_task(pool.snapshot([HEAD]))
+                read = asyncio.create_task(pool.snapshot([HEAD], WITHIN_S))
                 ask = observer.execute
                 await asyncio.to_thread(wait_until, lambda: ask(WAITING).fetchall() == [(1,)], "the read waits")
                 writer.execute(INSERT, (ONE,))
                 writer.commit()
                 assert (await read).rows == [[]]
-                assert (await pool.snapshot([HEAD])).rows == [[(1,)]]
+                assert (await pool.snapshot([HEAD], WITHIN_S)).rows == [[(1,)]]
 
     asyncio.run(main())
