@@ -139,7 +139,7 @@ class ConsistentReads:
                 return self._marks.goals(view.log, concerned)
             case Consistency.STRONG:
                 ends = await view.end.high_watermarks(concerned, timeout_s) if concerned else {}
-                return {LogPartition(view.log, p): Goal(position=end) for p, end in ends.items()}
+                return {LogPartition(view.log, p): Goal(view.topic_id, position=end) for p, end in ends.items()}
             case _:
                 assert_never(consistency)
 

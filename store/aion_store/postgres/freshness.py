@@ -36,14 +36,19 @@ _PREPARE_AFTER: Final = 5
 class Goal(NamedTuple):
     """What a partition's checkpoint must reach. A goal of another topic than the tables' can never be met."""
 
-    topic_id: str | None = None
+    topic_id: str
     position: int = 0
     ordinal: int = 0
 
     def met_by(self, checkpoint: Checkpoint) -> bool:
         """Whether a checkpoint is there; raises SchemaMismatchError when it is another topic's."""
-        if self.topic_id is not None and self.topic_id != checkpoint.topic_id:
-            raise SchemaMismatchError(checkpoint.topic_id, self.topic_id, "The topic that a consistency token names")
+        if self.topic_id != checkpoint.topic_id:
+            subject = (
+                "The topic that a consistency token names"
+                if self.ordinal
+                else "The topic that this process reads (if the log was moved: start it again, with its settings)"
+            )
+            raise SchemaMismatchError(checkpoint.topic_id, self.topic_id, subject)
         return checkpoint.position >= self.position and checkpoint.ordinal >= self.ordinal
 
 
