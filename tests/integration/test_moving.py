@@ -134,6 +134,20 @@ def test_tables_go_on_with_a_mirrored_log(servers: Servers, projected: Projected
     assert not verify(moved, moved=True).differences
 
 
+def test_a_mirror_that_ends_with_many_marks_is_found_complete(
+    servers: Servers, projected: Projected, topic_prefix: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with running_worker(projected.settings):
+        projected.wait_for_end()
+    target = make_projected(servers, projected.dsn, f"{topic_prefix}-mirror", PARTITIONS, "other")
+    mirror(projected, target)
+    with target.writer.transaction():
+        for partition in range(PARTITIONS):
+            target.writer.write("events", partition, [noop_record()] * 6)
+    monkeypatch.setattr("aion_projectors.reanchor._WINDOWS", (3, 5))
+    move(projected, target)
+
+
 def test_a_reader_left_running_across_a_move_is_refused(
     servers: Servers, projected: Projected, topic_prefix: str
 ) -> None:
