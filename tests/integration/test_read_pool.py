@@ -5,9 +5,11 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime
 
 import psycopg
 import pytest
+from psycopg import sql
 
 from aion_store.conformance.events import workflow
 from aion_store.kafka.topic import TopicIdentity
@@ -55,5 +57,22 @@ def test_a_read_sees_nothing_that_was_committed_after_it_began(database: str, *,
                 writer.commit()
                 assert (await read).rows == [[]]
                 assert (await pool.snapshot([HEAD], WITHIN_S)).rows == [[(1,)]]
+
+    asyncio.run(main())
+
+
+@pytest.mark.parametrize("pooler", [False, True])
+def test_the_last_time_of_all_is_read_whatever_zone_the_database_is_in(database: str, *, pooler: bool) -> None:
+    last = datetime.max.replace(tzinfo=UTC)
+
+    async def main() -> None:
+        with psycopg.connect(database) as writer:
+            (name,) = writer.execute("select current_database()").fetchone() or ()
+            writer.execute(sql.SQL("alter database {} set timezone = 'Europe/Berlin'").format(sql.Identifier(name)))
+        async with reading(database, pooler=pooler) as pool:
+            with psycopg.connect(database) as writer:
+                writer.execute("insert into aion_g1.timers values (0, %s, 'due', %s)", (ONE, last))
+            timers = Query("select_pending_timers", {"partition": 0, "workflow_id": ONE})
+            assert (await pool.snapshot([timers], WITHIN_S)).rows == [[(ONE, "due", last)]]
 
     asyncio.run(main())

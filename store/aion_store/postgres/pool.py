@@ -8,10 +8,14 @@ import socket
 import time
 from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple, TypeAlias
 
 import psycopg
 from psycopg import AsyncConnection, IsolationLevel
+from psycopg.abc import Buffer
+from psycopg.adapt import Loader
+from psycopg.pq import Format
 from psycopg_pool import AsyncConnectionPool
 
 from aion_store.errors import UnavailableError
@@ -24,6 +28,7 @@ Merge: TypeAlias = Callable[[Sequence[Rows]], Rows]
 """Makes the answers of several databases one."""
 
 _CONNECT_S = 5
+_EPOCH = datetime(2000, 1, 1, tzinfo=UTC)
 _GONE = {"keepalives_idle": 10, "keepalives_interval": 5, "keepalives_count": 3, "tcp_user_timeout": 15_000}
 """By when a connection whose server's machine doesn't answer counts as lost (the first three in s, the last in ms)."""
 
@@ -57,12 +62,25 @@ _KEPT_SETTINGS = {
     "default_transaction_isolation": r"repeatable\ read",
     "default_transaction_read_only": "on",
     "plan_cache_mode": "force_custom_plan",
+    # What psycopg gives times in: those near the ends of what a datetime holds exist in no other zone.
+    "timezone": "UTC",
 }
+
+
+class _UtcTime(Loader):
+    """A timestamptz in UTC, whatever zone the session is in that a pooler gave the transaction."""
+
+    format = Format.BINARY
+
+    def load(self, data: Buffer) -> datetime:
+        """The microseconds since 2000, as a time."""
+        return _EPOCH + timedelta(microseconds=int.from_bytes(data, "big", signed=True))
 
 
 async def _begin_each(connection: AsyncConnection[Any]) -> None:
     await connection.set_isolation_level(IsolationLevel.REPEATABLE_READ)
     await connection.set_read_only(True)
+    connection.adapters.register_loader("timestamptz", _UtcTime)
 
 
 @contextmanager
