@@ -30,6 +30,7 @@ from reads import ACTIVE, EVENTUAL, PARTITIONS, SCHEMA, THOUSAND, Call, filled_s
 WORKFLOWS, LONG_HISTORY, UNCOUNTED = 50_000, 1_000, 5
 PLANNED_EACH_TIME = "-c plan_cache_mode=force_custom_plan"
 """As the pool's connections are set: a generic plan of the list takes longer than planning it."""
+WITHIN_S = 10.0
 WAYS = "bare", "rows", "whole"
 
 
@@ -82,7 +83,7 @@ async def measure(read: Read, bare: psycopg.AsyncConnection[Any], pool: ReadPool
         await cursor.execute(read.query.statement(SCHEMA, pool.schema), read.query.parameters)
         await cursor.fetchall()
 
-    ways: list[Call] = [alone, lambda: pool.snapshot([read.query]), read.call]
+    ways: list[Call] = [alone, lambda: pool.snapshot([read.query], WITHIN_S), read.call]
     found: list[list[Cost]] = []
     for _ in range(UNCOUNTED + rounds):
         costs: list[Cost] = []

@@ -46,6 +46,14 @@ class PostgresNode:
         process.kill()
         process.wait(STOP_S)
 
+    def freeze(self) -> None:
+        """SIGSTOP, to all of its processes."""
+        self._signal(signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        """SIGCONT."""
+        self._signal(signal.SIGCONT)
+
     @property
     def pid(self) -> int:
         """The first of its processes."""
@@ -55,3 +63,9 @@ class PostgresNode:
         """Stop it for good."""
         self._proxy.close()
         asyncio.run(self._processes.stop())
+
+    def _signal(self, number: signal.Signals) -> None:
+        pid = self.pid
+        children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+        for each in (pid, *map(int, children)):
+            os.kill(each, number)

@@ -123,7 +123,7 @@ def _find(client: ClientSettings, log: LogIdentity, place: LogPartition, checkpo
                     place, topic, f"another chain at ordinal {checkpoint.ordinal}: it isn't a mirror of the log"
                 )
             return found.offset + 1
-        if start == bounds.start or last < checkpoint.ordinal:
+        if start == bounds.start or 0 < last < checkpoint.ordinal:  # 0: nothing but marks in this window
             break
     raise _refusal(place, topic, f"records up to ordinal {last} (is the mirror complete?)", checkpoint.ordinal)
 

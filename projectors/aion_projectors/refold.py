@@ -1,7 +1,8 @@
 """Makes a workflow's rows anew from the log, as they would be had it been folded by this version from the start.
 
-All of it, event rows too, in one transaction under the lock of its partition's checkpoint. The log and not the event
-rows are read, since those don't hold all that folds see: timers that no event armed, and records that were rejected.
+All of it, event rows too, in one transaction under the lock of its partition's checkpoint, for which projectors wait
+however long it takes. The log and not the event rows are read, since those don't hold all that folds see: timers that
+no event armed, and records that were rejected.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from aion_projectors.apply import rejected_row, run_writes, store_events
 from aion_projectors.batch import Batch, WorkflowKey
 from aion_projectors.checkpoints import Checkpoints
 from aion_projectors.replay import Replay
-from aion_projectors.session import connect
+from aion_projectors.session import connect_to_refold
 from aion_projectors.statements import statement
 from aion_projectors.workflow_rows import WorkflowRows
 from aion_projectors.writing import rejected_write
@@ -32,6 +33,8 @@ from aion_store.postgres.log_identity import LogIdentity
 
 AT_ONCE: Final = 200
 """How many workflows' histories are held at once; more take another reading of the partition."""
+_NEAR: Final = 1_000
+"""Once so few offsets were left to read, the rest is read while the checkpoint is locked."""
 
 
 class Refolded(NamedTuple):
@@ -68,15 +71,13 @@ async def refold(
         by_partition[partition_of(workflow_id, log.events.partitions)].append(workflow_id)
     checkpoints = Checkpoints(schema, {"events": log.events.topic_id, "packages": log.packages.topic_id})
     with postgres_errors():
-        async with await connect(dsn) as connection:
+        async with await connect_to_refold(dsn) as connection:
             for partition, ids in sorted(by_partition.items()):
                 for start in range(0, len(ids), AT_ONCE):
                     replay = Replay(client, log.events, partition, archive)
                     found = _Histories(replay, partition, ids[start : start + AT_ONCE])
-                    rows = await checkpoints.read(connection, [LogPartition("events", partition)])
-                    (row,) = rows.values()
-                    await asyncio.to_thread(found.read, row.checkpoint.position, progress)
                     for workflow_id in ids[start : start + AT_ONCE]:
+                        await _approach(connection, checkpoints, found, progress)
                         report(await _refold(connection, checkpoints, found, workflow_id))
 
 
@@ -86,9 +87,11 @@ class _Histories:
     def __init__(self, replay: Replay, partition: int, workflow_ids: Sequence[WorkflowId]) -> None:
         self._replay, self.partition = replay, partition
         self._appends: Mapping[bytes, list[Append]] = {str(each).encode(): [] for each in workflow_ids}
+        self.read_to = 0
 
     def read(self, end: int, progress: Progress | None = None) -> None:
         """Read on up to offset `end`."""
+        self.read_to = max(self.read_to, end)
         for _, plan in self._replay.up_to(end):
             for append in plan.appends:
                 wanted = self._appends.get(append[0].key or b"")
@@ -100,6 +103,19 @@ class _Histories:
     def below(self, workflow_id: WorkflowId, position: int) -> list[Append]:
         """What was read of a workflow below an offset."""
         return [append for append in self._appends[str(workflow_id).encode()] if append[-1].offset < position]
+
+
+async def _approach(
+    connection: AsyncConnection[Any], checkpoints: Checkpoints, found: _Histories, progress: Progress
+) -> None:
+    """Read until the checkpoint is near, without a lock: projectors go on meanwhile."""
+    place = LogPartition("events", found.partition)
+    while True:
+        position = (await checkpoints.read(connection, [place]))[place].checkpoint.position
+        left = position - found.read_to
+        await asyncio.to_thread(found.read, position, progress)
+        if left <= _NEAR:
+            return
 
 
 async def _refold(

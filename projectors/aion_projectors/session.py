@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Iterable
 from typing import Any, Final
 
 import psycopg
@@ -13,6 +14,7 @@ from aion_projectors.pg_binary import register_arrays
 from aion_projectors.statements import statement
 
 APPLICATION_NAME: Final = "aion-store projector"
+REFOLD_NAME: Final = "aion-store refold"
 LOCK_TIMEOUT_MS: Final = 1_000
 TRANSACTION_TIMEOUT_MS: Final = 10_000
 
@@ -20,21 +22,29 @@ _CONNECT_S: Final = 5
 _LOOK_S: Final = 0.05
 _HAS_TRANSACTION_TIMEOUT: Final = 170_000
 
-_OPTIONS: Final = " ".join(
-    f"-c {setting}"
-    for setting in (
-        f"lock_timeout={LOCK_TIMEOUT_MS}",
-        f"idle_in_transaction_session_timeout={TRANSACTION_TIMEOUT_MS}",
-        # A commit lost in a crash of Postgres takes its checkpoint along, and is applied again from the log.
-        "synchronous_commit=off",
-        # Every statement goes by a primary key; plans made from sizes that change with each batch only cost.
-        "plan_cache_mode=force_generic_plan",
-        "enable_seqscan=off",
-        "enable_hashjoin=off",
-        "enable_mergejoin=off",
-        "jit=off",
-        "timezone=UTC",
-    )
+_OPTIONS: Final = (
+    # A commit lost in a crash of Postgres takes its checkpoint along, and is applied again from the log.
+    "synchronous_commit=off",
+    # Every statement goes by a primary key; plans made from sizes that change with each batch only cost.
+    "plan_cache_mode=force_generic_plan",
+    "enable_seqscan=off",
+    "enable_hashjoin=off",
+    "enable_mergejoin=off",
+    "jit=off",
+    "timezone=UTC",
+)
+_APPLYING: Final = (
+    f"lock_timeout={LOCK_TIMEOUT_MS}",
+    f"idle_in_transaction_session_timeout={TRANSACTION_TIMEOUT_MS}",
+)
+_REFOLDING: Final = (
+    # Longer than any projector may hold a checkpoint, a frozen one and the successor that ends it included.
+    f"lock_timeout={3 * TRANSACTION_TIMEOUT_MS}",
+    "idle_in_transaction_session_timeout=0",
+    # Nobody ends it for being slow, so one whose machine is gone has to be noticed.
+    "tcp_keepalives_idle=10",
+    "tcp_keepalives_interval=5",
+    "tcp_keepalives_count=4",
 )
 
 _log: Final = logging.getLogger(__name__)
@@ -42,13 +52,28 @@ _log: Final = logging.getLogger(__name__)
 
 async def connect(dsn: str) -> AsyncConnection[Any]:
     """A session for applying: transactions begin by themselves and end, or are ended by the server, in time."""
+    return await _open(dsn, APPLICATION_NAME, _APPLYING, TRANSACTION_TIMEOUT_MS)
+
+
+async def connect_to_refold(dsn: str) -> AsyncConnection[Any]:
+    """A session whose transactions may take as long as they need: projectors wait for them."""
+    return await _open(dsn, REFOLD_NAME, _REFOLDING, 0)
+
+
+async def _open(
+    dsn: str, application_name: str, settings: Iterable[str], transaction_timeout_ms: int
+) -> AsyncConnection[Any]:
     connection = await AsyncConnection.connect(
-        dsn, connect_timeout=_CONNECT_S, prepare_threshold=0, application_name=APPLICATION_NAME, options=_OPTIONS
+        dsn,
+        connect_timeout=_CONNECT_S,
+        prepare_threshold=0,
+        application_name=application_name,
+        options=" ".join(f"-c {setting}" for setting in (*_OPTIONS, *settings)),
     )
     try:
         register_arrays(connection)
         if connection.info.server_version >= _HAS_TRANSACTION_TIMEOUT:
-            await connection.execute(f"set transaction_timeout = {TRANSACTION_TIMEOUT_MS}".encode())
+            await connection.execute(f"set transaction_timeout = {transaction_timeout_ms}".encode())
             await connection.commit()
     except BaseException:
         await connection.close()
@@ -60,7 +85,8 @@ async def end_blockers(dsn: str, waiting_pid: int) -> None:
     """End the projector sessions that the waiting one waits for, until cancelled.
 
     A worker that was frozen in the middle of COPY keeps its locks past every server timeout; its successor, which has
-    waited for longer than a healthy worker needs, ends exactly that session. Sessions of others are left alone.
+    waited for longer than a healthy worker needs, ends exactly that session. Sessions of others, such as a refold that
+    takes its time, are left alone.
     """
     try:
         async with await AsyncConnection.connect(dsn, autocommit=True, connect_timeout=_CONNECT_S) as connection:

@@ -248,7 +248,7 @@ async def _assemble(
 
 
 def _view(name: LogName, topic: TopicIdentity, end_of_log: EndOfLog) -> LogView:
-    end = SharedEndOfLog(end_of_log, topic.name, topic.partitions)
+    end = SharedEndOfLog(end_of_log, topic.name)
     return LogView(name, topic.topic_id, topic.partitions, end)
 
 

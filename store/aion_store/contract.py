@@ -2,9 +2,10 @@
 
 Every read takes `consistency` (a level or a token; strong unless said otherwise) and `timeout_s`, the seconds it may
 wait for the tables to be fresh enough (None: the store's setting): past them StaleProjectionError (retryable), never
-a short answer. An absent workflow is an empty result, never an error. Every write takes `timeout_s` as well: past it
-UnavailableError when nothing was written, OutcomeUnknownError when that isn't known. The rules follow the
-event-store contract of the Aion workflow engine.
+a short answer; UnavailableError (retryable) when a server doesn't answer in that time, give or take a second. An absent
+workflow is an empty result, never an error. Every write takes `timeout_s` as well: past it UnavailableError when
+nothing was written, OutcomeUnknownError when that isn't known. The rules follow the event-store contract of the Aion
+workflow engine.
 """
 
 from __future__ import annotations

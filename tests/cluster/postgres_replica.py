@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
-import signal
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -32,21 +30,7 @@ class PostgresReplica(PostgresNode):
         """End it; the replica connects anew."""
         self._link.cut()
 
-    def freeze(self) -> None:
-        """SIGSTOP, to all of its processes."""
-        self._signal(signal.SIGSTOP)
-
-    def thaw(self) -> None:
-        """SIGCONT."""
-        self._signal(signal.SIGCONT)
-
     def close(self) -> None:
         """Stop it for good."""
         self._link.close()
         super().close()
-
-    def _signal(self, number: signal.Signals) -> None:
-        pid = self.pid
-        children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
-        for each in (pid, *map(int, children)):
-            os.kill(each, number)

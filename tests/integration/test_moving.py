@@ -8,10 +8,14 @@ from dataclasses import replace
 
 import psycopg
 import pytest
+from pydantic import SecretStr
 
 from aion_projectors.reanchor import find_anchors, reanchor
 from aion_projectors.rebuild import Rebuild
 from aion_projectors.worker import run_worker
+from aion_service.backends import kafka_store
+from aion_service.settings import Settings
+from aion_store.conformance.events import workflow
 from aion_store.errors import SchemaMismatchError
 from aion_store.log.record import LogRecord, WireRecord, headers_of, noop_record
 from aion_store.postgres.generation import LogPartition
@@ -128,6 +132,44 @@ def test_tables_go_on_with_a_mirrored_log(servers: Servers, projected: Projected
     asyncio.run(rebuild.run(lambda *_: None, resume=False))
     assert verify(moved).places == {("log", "chain")}  # how the first record follows
     assert not verify(moved, moved=True).differences
+
+
+def test_a_mirror_that_ends_with_many_marks_is_found_complete(
+    servers: Servers, projected: Projected, topic_prefix: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with running_worker(projected.settings):
+        projected.wait_for_end()
+    target = make_projected(servers, projected.dsn, f"{topic_prefix}-mirror", PARTITIONS, "other")
+    mirror(projected, target)
+    with target.writer.transaction():
+        for partition in range(PARTITIONS):
+            target.writer.write("events", partition, [noop_record()] * 6)
+    monkeypatch.setattr("aion_projectors.reanchor._WINDOWS", (3, 5))
+    move(projected, target)
+
+
+def test_a_reader_left_running_across_a_move_is_refused(
+    servers: Servers, projected: Projected, topic_prefix: str
+) -> None:
+    with running_worker(projected.settings):
+        projected.wait_for_end()
+    target = make_projected(servers, projected.dsn, f"{topic_prefix}-mirror", PARTITIONS, "other")
+    mirror(projected, target)
+    former = Settings(
+        bootstrap_servers=servers.bootstrap_servers,
+        postgres_dsn=SecretStr(projected.dsn),
+        topic_prefix=topic_prefix,
+        ownership="none",
+    )
+
+    async def main() -> None:
+        async with kafka_store(former) as reader:
+            assert await reader.read_history(workflow(1))
+            await asyncio.to_thread(move, projected, target)
+            with pytest.raises(SchemaMismatchError, match="start it again"):
+                await reader.read_history(workflow(1))
+
+    asyncio.run(main())
 
 
 def test_a_mirror_that_is_incomplete_or_none_is_refused(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections.abc import Collection
 
 import pytest
@@ -10,6 +11,7 @@ import pytest
 from aion_projectors import fact_decoder
 from aion_projectors.quarantine import list_quarantined, stopping_event
 from aion_projectors.refold import Refolded, refold
+from aion_projectors.session import REFOLD_NAME, connect_to_refold
 from aion_store.conformance.events import HistoryBuilder, workflow
 from aion_store.log.codec import DecodeError
 from aion_store.log.partitioning import partition_of
@@ -19,9 +21,13 @@ from tests.integration.test_projected_tables import write_histories
 from tests.projected_log import Projected, make_projected, running_worker
 from tests.servers import Servers
 from tests.verifying import assert_clean, verify
+from tests.waiting import wait_until
 
 PARTITIONS = 2
 WORKFLOWS = range(1, 9)
+WAITING_REFOLD = """
+select from pg_stat_activity where application_name = %s and wait_event_type = 'Lock' and datname = current_database()
+"""
 
 
 @pytest.fixture
@@ -109,3 +115,49 @@ def test_damaged_rows_are_repaired_and_an_unknown_workflow_is_left_unknown(proje
     done = run_refold(projected, [WorkflowId(int=each.int) for each in damaged if each is not None] + [workflow(77)])
     assert {Refolded(workflow(77), 0, None), Refolded(workflow(78), 0, None)} < set(done)
     assert_clean(projected)
+
+
+def test_a_worker_waits_for_a_refold_however_long_it_takes(
+    projected: Projected, caplog: pytest.LogCaptureFixture
+) -> None:
+    kept = workflow(1)
+    others = [
+        workflow(n) for n in range(2, 20) if partition_of(workflow(n), PARTITIONS) == partition_of(kept, PARTITIONS)
+    ]
+    builders = [HistoryBuilder(workflow_id) for workflow_id in (kept, *others)]
+    done: list[Refolded] = []
+    with running_worker(projected.settings):
+        for builder in builders:
+            with projected.writer.transaction():
+                projected.writer.append(
+                    builder.workflow_id, [builder.started(), *(builder.signal() for _ in range(500))]
+                )
+        projected.wait_for_end()
+        refolding = threading.Thread(target=lambda: done.extend(run_refold(projected, [kept])))
+        with projected.session() as connection:
+            connection.execute("select from runs where workflow_id = %s for update", (kept,))
+            refolding.start()
+            wait_until(lambda: projected.rows(WAITING_REFOLD, REFOLD_NAME), "the refold holds its partition")
+            with projected.writer.transaction():
+                projected.writer.append(others[0], [builders[1].signal()])
+            wait_until(
+                lambda: caplog.text.count("a checkpoint is held by another session") >= 3,
+                "the worker has looked more than once for a session to end",
+            )
+            assert projected.rows(WAITING_REFOLD, REFOLD_NAME)
+        refolding.join()
+        projected.wait_for_end()
+    assert done == [Refolded(kept, 501, None)]
+    assert_clean(projected)
+
+
+def test_nothing_ends_the_session_of_a_refold_for_being_slow(database: str) -> None:
+    async def limits() -> list[str | None]:
+        async with await connect_to_refold(database) as connection:
+            cursor = await connection.execute(
+                "select current_setting(name, true) from unnest(%s::text[]) as s (name)",
+                (["idle_in_transaction_session_timeout", "transaction_timeout", "statement_timeout"],),
+            )
+            return [row[0] for row in await cursor.fetchall()]
+
+    assert set(asyncio.run(limits())) <= {"0", None}

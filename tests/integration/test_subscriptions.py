@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
+from collections.abc import Mapping
 from datetime import timedelta
 
 import pytest
@@ -11,10 +12,11 @@ import pytest
 from aion_producers.topics import ensure_topics
 from aion_store.clock import utc_now
 from aion_store.conformance.events import HistoryBuilder, workflow
-from aion_store.errors import LogGapError, SchemaMismatchError
+from aion_store.errors import LogGapError, SchemaMismatchError, UnavailableError
+from aion_store.kafka.follower import GroupMember, Kept
 from aion_store.log.record import barrier_record
 from aion_store.model.payload import Payload
-from aion_store.streams import handover
+from aion_store.streams import group_reading, handover
 from aion_store.streams.position import PartitionPosition, Start, StreamPosition
 from aion_store.streams.subscription import LogStreams, LogSubscription
 from tests.projected_log import PlainWriter
@@ -199,5 +201,33 @@ def test_members_of_a_group_share_and_a_new_one_takes_over(servers: Servers, top
         assert by_member["b"]
         assert set(seen.values()) == {1}
         assert len(seen) == 96
+
+    asyncio.run(main())
+
+
+def test_a_member_whose_first_progress_is_not_taken_ends_and_the_next_one_reads_everything(
+    servers: Servers, topic_prefix: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    writer = plain_writer(servers, topic_prefix, 2)
+
+    class Interrupted(GroupMember):
+        """Its commits come to nothing, as those in the middle of another rebalance."""
+
+        def commit(self, progress: Mapping[int, Kept]) -> bool | None:
+            assert len(progress) == 2
+            return None
+
+    async def main() -> None:
+        with log_streams(writer.client, writer.topics.events) as streams:
+            with writer.transaction():
+                for number in range(1, 9):
+                    writer.append(workflow(number), [HistoryBuilder(workflow(number)).started()])
+            with monkeypatch.context() as interrupted:
+                interrupted.setattr(group_reading, "GroupMember", Interrupted)
+                async with everything(streams, group="g") as events:
+                    with pytest.raises(UnavailableError, match="subscribe again"):
+                        await take(events, 1)
+            async with everything(streams, group="g") as events:
+                assert {event.partition for event in await take(events, 8)} == {0, 1}
 
     asyncio.run(main())

@@ -31,6 +31,7 @@ from aion_store.conformance.samples import engine_events, every_event
 from aion_store.errors import ConfigurationError, SequenceConflictError
 from aion_store.log.codec import decode_event, encode_event
 from aion_store.memory import MemoryStore
+from aion_store.memory.scripted import ScriptedStore
 from aion_store.model.events import Event
 from aion_store.streams.position import Start, StreamPosition
 from tests.contracts.test_kafka import fresh_store
@@ -226,6 +227,22 @@ def test_histories_of_the_aion_engine_are_imported_once(tmp_path: Path) -> None:
         (tmp_path / "other.ndjson").write_bytes(encode_event(other.signal("another")) + b"\n")
         refused = (await import_files(store, [tmp_path / "other.ndjson"], lambda count: None)).refused
         assert [type(error) for error in refused] == [SequenceConflictError]
+
+    asyncio.run(main())
+
+
+def test_appends_behind_one_that_failed_in_passing_are_repeated_with_it(tmp_path: Path) -> None:
+    order = HistoryBuilder(workflow(1))
+    events = [order.started(), *order.signals(450)]
+    (tmp_path / "lines.ndjson").write_bytes(b"".join(encode_event(event) + b"\n" for event in events))
+
+    async def main() -> None:
+        store = ScriptedStore()
+        store.script.unavailable_next()
+        imported = await import_files(store, [tmp_path / "lines.ndjson"], lambda count: None)
+        assert (imported.appends, imported.events, imported.refused) == (3, 451, [])
+        assert await store.read_history(workflow(1)) == events
+        store.script.check_consumed()
 
     asyncio.run(main())
 

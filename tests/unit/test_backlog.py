@@ -7,7 +7,13 @@ import asyncio
 from aion_projectors.backlog import Backlog
 from aion_projectors.fetched import Fetched
 from aion_projectors.stretch import Stretch
-from aion_store.log.record import ForeignRecord
+from aion_store.log.record import ForeignRecord, LogRecord
+
+
+def large(start: int, size: int, epoch: int = 1) -> Fetched:
+    """A drain of one record of `size` bytes."""
+    record = LogRecord(start, 0, b"key", bytes(size), "kind", 1, "at", "append", 1, 1, 1, b"")
+    return Fetched(epoch, Stretch(start, [record], start + 1), lost=False)
 
 
 def drained(start: int, count: int, epoch: int = 1) -> Fetched:
@@ -41,3 +47,16 @@ def test_a_drain_of_another_epoch_takes_the_place_of_what_waits() -> None:
     backlog.add({"a": drained(0, 1, epoch=2)})
     assert backlog.has_room
     assert backlog.take() == {"a": drained(0, 1, epoch=2)}
+
+
+def test_large_records_count_by_size() -> None:
+    backlog: Backlog[str] = Backlog(limit=100, max_bytes=1_000)
+    backlog.add({"a": large(0, 600)})
+    backlog.add({"a": large(0, 500, epoch=2), "b": large(0, 200)})  # the first 600 are forgotten
+    assert backlog.has_room
+    backlog.add({"a": large(1, 300, epoch=2)})
+    assert not backlog.has_room
+    backlog.take()
+    assert backlog.has_room
+    backlog.add({"a": large(2, 900, epoch=2)})
+    assert backlog.has_room

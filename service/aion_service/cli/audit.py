@@ -100,7 +100,7 @@ async def _replay(target: str, workflows: Sequence[str], until: str | None, expe
     place = until or (expected.header.until if expected is not None else Start.END.value)
     edge = edge_from(place, "--until")
     async with log_at(target) as log:
-        places = await asyncio.to_thread(places_of, edge, log.client, log.events)
+        places = await asyncio.to_thread(places_of, edge, log.client, log.events, log.archive)
         rows = rows_until(log.client, log.events, places, wanted, log.archive)
         if expected is None:
             put(header_of(log.events, places).model_dump_json())

@@ -107,10 +107,10 @@ def export(
     the directory holds something else or can't be written; SchemaMismatchError, UnavailableError, LogGapError.
     """
     open_file = _opener(file_format)
-    ends = places_of(until, settings, topic)
+    ends = places_of(until, settings, topic, archive)
     manifest = _manifest(directory)
     if manifest is None:
-        begin = str(StreamPosition(topic.topic_id, places_of(start, settings, topic)))
+        begin = str(StreamPosition(topic.topic_id, places_of(start, settings, topic, archive)))
         manifest = Manifest(
             topic=topic.name, topic_id=topic.topic_id, file_format=file_format, start=begin, position=begin
         )

@@ -8,7 +8,8 @@ from typing import Final, NamedTuple
 
 from aion_service.transfer.sources import appends_in
 from aion_store.contract import AppendBatch, EventStore, WriteToken
-from aion_store.errors import OutcomeUnknownError, StoreError, UnavailableError
+from aion_store.errors import OutcomeUnknownError, SequenceConflictError, StoreError, UnavailableError
+from aion_store.model.ids import WorkflowId
 
 AT_ONCE: Final = 2_000
 """Appends in one call, or so many events."""
@@ -54,11 +55,15 @@ async def _append(store: EventStore, batches: list[AppendBatch]) -> list[tuple[A
     for attempt in range(1, ATTEMPTS + 1):
         outcomes = await store.append_many(WriteToken.recorder(), batches, timeout_s=TIMEOUT_S)
         again: list[AppendBatch] = []
+        held_up: set[WorkflowId] = set()
         for batch, outcome in zip(batches, outcomes, strict=True):
             if isinstance(outcome, UnavailableError | OutcomeUnknownError):
                 if attempt == ATTEMPTS:
                     raise outcome
                 again.append(batch)
+                held_up.add(batch.workflow_id)
+            elif isinstance(outcome, SequenceConflictError) and batch.workflow_id in held_up:
+                again.append(batch)  # it follows one that is repeated
             else:
                 settled.append((batch, outcome if isinstance(outcome, StoreError) else None))
         if not again:

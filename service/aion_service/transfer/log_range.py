@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Final, NamedTuple, TypeAlias
 
 from aion_store.archive.archive import Archive
-from aion_store.archive.reading import scan_log
+from aion_store.archive.reading import offsets_since, scan_log
 from aion_store.kafka.client import ClientSettings
 from aion_store.kafka.end_of_log import EndOfLog
 from aion_store.kafka.topic import TopicIdentity
@@ -30,10 +30,13 @@ class Taken(NamedTuple):
     position: PartitionPosition
 
 
-def places_of(edge: Edge, settings: ClientSettings, topic: TopicIdentity) -> dict[int, PartitionPosition]:
+def places_of(
+    edge: Edge, settings: ClientSettings, topic: TopicIdentity, archive: Archive | None = None
+) -> dict[int, PartitionPosition]:
     """An edge of a range as places: of a time, those before the first append that the log took then or later.
 
-    Raises SchemaMismatchError for a position of another topic, UnavailableError.
+    A time that Kafka no longer knows is looked up in `archive`. Raises SchemaMismatchError for a position of another
+    topic, or a time that nothing tells any more; UnavailableError.
     """
     partitions = range(topic.partitions)
     if isinstance(edge, StreamPosition):
@@ -42,7 +45,7 @@ def places_of(edge: Edge, settings: ClientSettings, topic: TopicIdentity) -> dic
         return dict.fromkeys(partitions, PartitionPosition(0, 0))
     with EndOfLog(settings) as end_of_log:
         if isinstance(edge, datetime):
-            offsets = end_of_log.offsets_since(topic.name, partitions, milliseconds_of(edge), TIMEOUT_S)
+            offsets = offsets_since(end_of_log, topic, partitions, milliseconds_of(edge), TIMEOUT_S, archive)
         else:
             offsets = end_of_log.high_watermarks(topic.name, partitions, TIMEOUT_S)
     return {partition: PartitionPosition(offset, 0) for partition, offset in offsets.items()}

@@ -5,12 +5,13 @@ Where the two meet, the first record from Kafka must continue the archive's chai
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from itertools import chain
 
 from aion_store.archive.archive import Archive
 from aion_store.errors import SchemaMismatchError
 from aion_store.kafka.client import ClientSettings
+from aion_store.kafka.end_of_log import EndOfLog
 from aion_store.kafka.reader import CommittedReader, Stretch, TopicPartitionKey, scan_committed
 from aion_store.kafka.topic import TopicIdentity
 from aion_store.log.record import LogRecord
@@ -41,6 +42,39 @@ def scan_log(
         yield stretch
     for stretch in scan_committed(settings, topic.name, partition, position, end, timeout_s):
         yield seam.checked(stretch)
+
+
+def offsets_since(
+    end_of_log: EndOfLog,
+    topic: TopicIdentity,
+    partitions: Collection[int],
+    since_ms: int,
+    timeout_s: float,
+    archive: Archive | None = None,
+) -> dict[int, int]:
+    """As `EndOfLog.offsets_since`, in this topic's archive where Kafka holds no record from before that time any more.
+
+    Raises SchemaMismatchError as well where Kafka doesn't and no archive goes as far as it begins.
+    """
+    found = end_of_log.offsets_since(topic.name, partitions, since_ms, timeout_s)
+    starts = end_of_log.log_starts(topic.name, partitions, timeout_s)  # afterwards: they may move up meanwhile
+    for partition, start in starts.items():
+        if 0 < start >= found[partition]:
+            if archive is None or archive.topic_id != topic.topic_id or archive.end(partition) < start:
+                raise SchemaMismatchError(
+                    "a record from before that time, or a place in the log instead of a time (if what came before was "
+                    "archived: docs/archive.md)",
+                    f"that it begins at offset {start}",
+                    f"Partition {partition} of topic {topic.name}, asked for what it took since a time",
+                )
+            found[partition] = _archived_since(archive, partition, since_ms, found[partition])
+    return found
+
+
+def _archived_since(archive: Archive, partition: int, since_ms: int, otherwise: int) -> int:
+    records = chain.from_iterable(stretch.records for stretch in archive.stretches(partition, 0))
+    taken = (record for record in records if isinstance(record, LogRecord))
+    return next((record.offset for record in taken if record.logged_at_ms >= since_ms), otherwise)
 
 
 class LogReader:

@@ -13,6 +13,7 @@ from aion_store.kafka.client import ClientSettings, close_consumer, kafka_unavai
 from aion_store.kafka.refusals import DENIED
 
 _LATEST: Final = -1
+_EARLIEST: Final = -2
 _PAUSE_S: Final = 0.02
 _REQUEST_S: Final = 5.0
 
@@ -43,8 +44,12 @@ class EndOfLog:
         """
         return self._ask([TopicPartition(topic, partition, _LATEST) for partition in partitions], timeout_s)
 
+    def log_starts(self, topic: str, partitions: Collection[int], timeout_s: float) -> dict[int, int]:
+        """The least offset that each partition still holds, at a moment after this call began. Raises as above."""
+        return self._ask([TopicPartition(topic, partition, _EARLIEST) for partition in partitions], timeout_s)
+
     def offsets_since(self, topic: str, partitions: Collection[int], since_ms: int, timeout_s: float) -> dict[int, int]:
-        """The offset of the first record that the log took at or after a time (ms since 1970), of each partition.
+        """The offset of the first record held that the log took at or after a time (ms since 1970), of each partition.
 
         Where there is none yet it is the partition's end at a moment after this call began. Raises as above.
         """

@@ -6,7 +6,7 @@ import asyncio
 import time
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple, assert_never
+from typing import Final, NamedTuple, assert_never
 
 from aion_store.errors import SchemaMismatchError
 from aion_store.model.consistency import Consistency, ConsistencyToken, ReadConsistency
@@ -15,6 +15,9 @@ from aion_store.postgres.generation import Checkpoint, LogPartition, Snapshot
 from aion_store.postgres.pool import Query, ReadPool, Rows, SnapshotRows
 from aion_store.postgres.shards import Shards
 from aion_store.projected import LogName
+
+GRACE_S: Final = 1.0
+"""How much longer than a read may take for fresh tables to appear Postgres may take to answer it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,7 +139,7 @@ class ConsistentReads:
                 return self._marks.goals(view.log, concerned)
             case Consistency.STRONG:
                 ends = await view.end.high_watermarks(concerned, timeout_s) if concerned else {}
-                return {LogPartition(view.log, p): Goal(position=end) for p, end in ends.items()}
+                return {LogPartition(view.log, p): Goal(view.topic_id, position=end) for p, end in ends.items()}
             case _:
                 assert_never(consistency)
 
@@ -154,7 +157,7 @@ async def _fresh(
     """The rows of each query from one snapshot of the database that meets the goals."""
     waited = False
     while True:
-        answer = await database.pool.snapshot(queries)
+        answer = await database.pool.snapshot(queries, max(0.0, deadline - time.monotonic()) + GRACE_S)
         stale = unmet(goals, answer.snapshot.checkpoints)
         if stale is None:
             return answer

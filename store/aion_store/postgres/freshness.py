@@ -8,6 +8,7 @@ looks every few milliseconds where it doesn't, and rests while nobody waits.
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Collection, Mapping
 from contextlib import suppress
 from typing import Any, Final, NamedTuple
@@ -25,6 +26,9 @@ LISTENING_POLL_S: Final = 0.05
 """How often the watcher looks while it listens: a pooler between may swallow notifications silently."""
 RETRY_S: Final = 0.1
 CONNECT_S: Final = 5
+_LOOK_S: Final = 5.0
+_REASON_S: Final = 0.2
+"""How much longer a waiter waits for a request of its own patience to end, and to say why."""
 _PREPARE_AFTER: Final = 5
 """psycopg's own default."""
 
@@ -32,14 +36,19 @@ _PREPARE_AFTER: Final = 5
 class Goal(NamedTuple):
     """What a partition's checkpoint must reach. A goal of another topic than the tables' can never be met."""
 
-    topic_id: str | None = None
+    topic_id: str
     position: int = 0
     ordinal: int = 0
 
     def met_by(self, checkpoint: Checkpoint) -> bool:
         """Whether a checkpoint is there; raises SchemaMismatchError when it is another topic's."""
-        if self.topic_id is not None and self.topic_id != checkpoint.topic_id:
-            raise SchemaMismatchError(checkpoint.topic_id, self.topic_id, "The topic that a consistency token names")
+        if self.topic_id != checkpoint.topic_id:
+            subject = (
+                "The topic that a consistency token names"
+                if self.ordinal
+                else "The topic that this process reads (if the log was moved: start it again, with its settings)"
+            )
+            raise SchemaMismatchError(checkpoint.topic_id, self.topic_id, subject)
         return checkpoint.position >= self.position and checkpoint.ordinal >= self.ordinal
 
 
@@ -60,34 +69,81 @@ def unmet(
 
 
 class SharedEndOfLog:
-    """Ends of the log for many waiters: a request is shared only by those who arrived before it was sent."""
+    """Ends of the log for many waiters: a request is shared only by those who arrived before it was sent.
 
-    def __init__(self, end_of_log: EndOfLog, topic: str, partitions: int) -> None:
-        self._end_of_log, self._topic, self._all = end_of_log, topic, range(partitions)
-        self._sending: asyncio.Lock = asyncio.Lock()
+    One request is under way at a time, and goes on for as long as its most patient waiter wants to wait.
+    """
+
+    def __init__(self, end_of_log: EndOfLog, topic: str) -> None:
+        self._end_of_log, self._topic = end_of_log, topic
+        self._is_asking = False
         self._next: _Request | None = None
 
     async def high_watermarks(self, partitions: Collection[int], timeout_s: float) -> dict[int, int]:
-        """The high watermarks of some partitions at a moment after this call. Raises UnavailableError."""
+        """The high watermarks of some partitions at a moment after this call.
+
+        Raises UnavailableError past `timeout_s` seconds, and what the request that was shared ended with.
+        """
         request = self._next
         if request is None:
-            request = self._next = _Request(set())
-        request.partitions.update(partitions)
-        async with self._sending:
-            if request.answer is None:
-                self._next = None
-                request.answer = await asyncio.to_thread(
-                    self._end_of_log.high_watermarks, self._topic, sorted(request.partitions), timeout_s
-                )
-        return {partition: request.answer[partition] for partition in partitions}
+            request = self._next = _Request()
+        request.join(partitions, time.monotonic() + timeout_s)
+        if not self._is_asking:
+            self._ask()
+        return await request.answer_for(partitions, timeout_s)
+
+    def _ask(self) -> None:
+        request, self._next = self._next, None
+        self._is_asking = request is not None and request.waiters > 0
+        if request is None or not self._is_asking:
+            return
+        remaining_s = max(0.0, request.deadline - time.monotonic())
+        asking = asyncio.get_running_loop().run_in_executor(
+            None, self._end_of_log.high_watermarks, self._topic, sorted(request.partitions), remaining_s
+        )
+        asking.add_done_callback(request.end)
+        asking.add_done_callback(lambda _: self._ask())
 
 
 class _Request:
     """One end-of-log request, before or after it was sent."""
 
-    def __init__(self, partitions: set[int]) -> None:
-        self.partitions = partitions
-        self.answer: dict[int, int] | None = None
+    def __init__(self) -> None:
+        self.partitions: set[int] = set()
+        self.waiters, self.deadline = 0, 0.0
+        self._ended = asyncio.Event()
+        self._outcome: dict[int, int] | BaseException = {}
+
+    def join(self, partitions: Collection[int], deadline: float) -> None:
+        """Want these partitions as well, until a moment."""
+        self.partitions.update(partitions)
+        self.waiters += 1
+        self.deadline = max(self.deadline, deadline)
+
+    def end(self, asking: asyncio.Future[dict[int, int]]) -> None:
+        """Tell everybody what it came to."""
+        self._outcome = asking.exception() or asking.result()
+        self._ended.set()
+
+    async def answer_for(self, partitions: Collection[int], timeout_s: float) -> dict[int, int]:
+        """What one who joined gets of the answer; raises what the request ended with."""
+        try:
+            async with asyncio.timeout(timeout_s + _REASON_S):
+                await self._ended.wait()
+        except TimeoutError:
+            raise UnavailableError("Kafka", f"the end of the log wasn't known within {timeout_s:g} s") from None
+        finally:
+            self.waiters -= 1
+        if isinstance(self._outcome, BaseException):
+            raise _twin(self._outcome) from self._outcome
+        return {partition: self._outcome[partition] for partition in partitions}
+
+
+def _twin(error: BaseException) -> BaseException:
+    """The same error for one of several who raise it: one object would gather the tracebacks of all."""
+    twin = type(error).__new__(type(error), *error.args)
+    twin.__dict__.update(error.__dict__)
+    return twin
 
 
 class CheckpointWatcher:
@@ -145,7 +201,8 @@ class CheckpointWatcher:
                 listening = False
         poll_s = LISTENING_POLL_S if listening else POLL_S
         while self._waiters:
-            await self._look(connection)
+            async with asyncio.timeout(_LOOK_S):
+                await self._look(connection)
             async for _ in connection.notifies(timeout=poll_s, stop_after=1):
                 pass
         if listening:

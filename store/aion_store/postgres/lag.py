@@ -36,7 +36,7 @@ class LagReader:
         """
         events: dict[int, Checkpoint] = {}
         for database in self.shards.databases:
-            checkpoints = (await database.pool.snapshot([])).snapshot.checkpoints
+            checkpoints = (await database.pool.snapshot([], timeout_s)).snapshot.checkpoints
             events.update((where.partition, each) for where, each in checkpoints.items() if where.log == "events")
         return await asyncio.to_thread(self._measure, events, timeout_s)
 

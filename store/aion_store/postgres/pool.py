@@ -2,11 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+import asyncio
+import os
+import socket
+import time
+from collections.abc import Callable, Generator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple, TypeAlias
 
 import psycopg
 from psycopg import AsyncConnection, IsolationLevel
+from psycopg.abc import Buffer
+from psycopg.adapt import Loader
+from psycopg.pq import Format
 from psycopg_pool import AsyncConnectionPool
 
 from aion_store.errors import UnavailableError
@@ -19,6 +28,9 @@ Merge: TypeAlias = Callable[[Sequence[Rows]], Rows]
 """Makes the answers of several databases one."""
 
 _CONNECT_S = 5
+_EPOCH = datetime(2000, 1, 1, tzinfo=UTC)
+_GONE = {"keepalives_idle": 10, "keepalives_interval": 5, "keepalives_count": 3, "tcp_user_timeout": 15_000}
+"""By when a connection whose server's machine doesn't answer counts as lost (the first three in s, the last in ms)."""
 
 
 class Query(NamedTuple):
@@ -50,12 +62,47 @@ _KEPT_SETTINGS = {
     "default_transaction_isolation": r"repeatable\ read",
     "default_transaction_read_only": "on",
     "plan_cache_mode": "force_custom_plan",
+    # What psycopg gives times in: those near the ends of what a datetime holds exist in no other zone.
+    "timezone": "UTC",
 }
+
+
+class _UtcTime(Loader):
+    """A timestamptz in UTC, whatever zone the session is in that a pooler gave the transaction."""
+
+    format = Format.BINARY
+
+    def load(self, data: Buffer) -> datetime:
+        """The microseconds since 2000, as a time."""
+        return _EPOCH + timedelta(microseconds=int.from_bytes(data, "big", signed=True))
 
 
 async def _begin_each(connection: AsyncConnection[Any]) -> None:
     await connection.set_isolation_level(IsolationLevel.REPEATABLE_READ)
     await connection.set_read_only(True)
+    connection.adapters.register_loader("timestamptz", _UtcTime)
+
+
+@contextmanager
+def _limited(connection: AsyncConnection[Any], timeout_s: float) -> Generator[None]:
+    """Break the connection past the time: Postgres may be frozen, and to cancel a query is to wait for its answer."""
+    ended = False
+
+    def end() -> None:
+        nonlocal ended
+        ended = True
+        with suppress(psycopg.Error, OSError), socket.socket(fileno=os.dup(connection.fileno())) as wire:
+            wire.shutdown(socket.SHUT_RDWR)
+
+    timer = asyncio.get_running_loop().call_later(timeout_s, end)
+    try:
+        yield
+    except psycopg.Error as error:
+        if ended:
+            raise UnavailableError("Postgres", f"no answer within {timeout_s:.1f} s") from error
+        raise
+    finally:
+        timer.cancel()
 
 
 async def _begin_implicitly(connection: AsyncConnection[Any]) -> None:
@@ -93,7 +140,7 @@ class ReadPool:
             configure=_begin_each if pooler else _begin_implicitly,
             timeout=_CONNECT_S,
             reconnect_timeout=_CONNECT_S,
-            kwargs={"connect_timeout": _CONNECT_S, **kwargs},
+            kwargs={"connect_timeout": _CONNECT_S, **_GONE, **kwargs},
         )
 
     async def open(self) -> None:
@@ -104,26 +151,31 @@ class ReadPool:
         """Close every connection."""
         await self._pool.close()
 
-    async def snapshot(self, queries: Sequence[Query]) -> SnapshotRows:
+    async def snapshot(self, queries: Sequence[Query], timeout_s: float) -> SnapshotRows:
         """Answer the queries in one REPEATABLE READ transaction and one round trip.
 
-        Raises UnavailableError when Postgres doesn't answer. A generation that was swapped in between is found out
-        from the snapshot itself, and the read is made again on the live one.
+        Raises UnavailableError when Postgres doesn't answer within `timeout_s` seconds. A generation that was swapped
+        in between is found out from the snapshot itself, and the read is made again on the live one.
         """
+        deadline = time.monotonic() + timeout_s
         with postgres_errors():
-            async with self._pool.connection() as connection:
-                while True:
-                    live = self._live or await self._find_live(connection)
-                    try:
-                        answer = await self._read(connection, live, queries)
-                    except (psycopg.errors.UndefinedTable, psycopg.errors.InvalidSchemaName):
-                        await connection.rollback()
-                        if await self._find_live(connection) == live:
-                            raise
-                        continue
-                    if answer is not None:
-                        return answer
-                    self._live = None
+            async with self._pool.connection(min(timeout_s, _CONNECT_S)) as connection:
+                with _limited(connection, deadline - time.monotonic()):
+                    return await self._read_live(connection, queries)
+
+    async def _read_live(self, connection: AsyncConnection[Any], queries: Sequence[Query]) -> SnapshotRows:
+        while True:
+            live = self._live or await self._find_live(connection)
+            try:
+                answer = await self._read(connection, live, queries)
+            except (psycopg.errors.UndefinedTable, psycopg.errors.InvalidSchemaName):
+                await connection.rollback()
+                if await self._find_live(connection) == live:
+                    raise
+                continue
+            if answer is not None:
+                return answer
+            self._live = None
 
     async def _find_live(self, connection: AsyncConnection[Any]) -> str:
         cursor = await connection.execute(select_generation(self.schema))

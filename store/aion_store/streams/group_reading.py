@@ -111,8 +111,12 @@ class GroupReading(LogReading):
         places = {partition: self._place(known) for partition, known in kept.items() if known is not None}
         unknown = [partition for partition, known in kept.items() if known is None]
         fresh = self.places(unknown) if unknown else {}
-        if fresh and self._member.commit({each: self._noted(place) for each, place in fresh.items()}):
-            places.update(fresh)  # kept before anything is handed out: whoever comes next starts there too
+        if fresh:  # kept before anything is handed out: whoever comes next starts there too
+            kept_now = self._member.commit({each: self._noted(place) for each, place in fresh.items()})
+            if kept_now is None:  # the group takes them for this member's, and wouldn't give them again
+                raise UnavailableError("Kafka", "the group didn't take where its partitions begin: subscribe again")
+            if kept_now:
+                places.update(fresh)
         self._follow(places)
         self._kept.update(places)
         return {partition: place.offset for partition, place in places.items()}

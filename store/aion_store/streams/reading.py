@@ -7,6 +7,7 @@ from collections.abc import Collection, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
+from aion_store.archive.reading import offsets_since
 from aion_store.errors import UnavailableError
 from aion_store.kafka.client import ClientSettings
 from aion_store.kafka.end_of_log import EndOfLog
@@ -55,7 +56,10 @@ class LogReading:
         self._start(follower)
 
     def places(self, partitions: Collection[int]) -> dict[int, PartitionPosition]:
-        """Where the request starts in these partitions. Raises UnavailableError."""
+        """Where the request starts in these partitions.
+
+        Raises UnavailableError, SchemaMismatchError when the log no longer tells where a time is.
+        """
         match self._request.start:
             case StreamPosition() as position:
                 return places_in(position, self._topic.topic_id, partitions)
@@ -64,9 +68,7 @@ class LogReading:
             case Start.END:
                 return self.end_places(partitions)
             case since:
-                offsets = self._end_of_log.offsets_since(
-                    self._topic.name, partitions, milliseconds_of(since), REQUEST_S
-                )
+                offsets = offsets_since(self._end_of_log, self._topic, partitions, milliseconds_of(since), REQUEST_S)
         return {partition: PartitionPosition(offset, 0) for partition, offset in offsets.items()}
 
     def end_places(self, partitions: Collection[int]) -> dict[int, PartitionPosition]:
