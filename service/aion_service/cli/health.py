@@ -18,7 +18,7 @@ from aion_service.doctor import Health, examine
 from aion_service.metrics import CONTENT_TYPE, metrics
 from aion_service.observation import PartitionState, observe
 from aion_service.settings import Settings
-from aion_store.errors import ConfigurationError, StoreError
+from aion_store.errors import ConfigurationError, StoreError, UnavailableError
 
 _LISTEN: Final = re.compile(r"(?:\[(?P<six>[0-9A-Fa-f:.]+)\]|(?P<host>[^:\[\]]+)):(?P<port>\d{1,5})")
 _LAST_PORT: Final = 65_535
@@ -52,10 +52,10 @@ async def show_metrics(listen: str | None) -> int:
     address = None if listen is None else _address(listen)
     settings = await _settings()
     if address is None:
-        put((await asyncio.to_thread(_metrics, settings)).rstrip("\n"))
+        put((await asyncio.to_thread(_metrics, settings, UnavailableError)).rstrip("\n"))
         return OK
     try:
-        server = _server(address)(address, _handler(lambda: _metrics(settings)))
+        server = _server(address)(address, _handler(lambda: _metrics(settings, StoreError)))
     except OSError as error:
         raise ConfigurationError(f"Nothing can be served on {listen}: {error}. Name another address.") from error
     serving = asyncio.get_running_loop().run_in_executor(None, server.serve_forever)
@@ -72,10 +72,11 @@ async def _settings() -> ProjectorSettings:
     return projector_settings(await asyncio.to_thread(Settings.load))
 
 
-def _metrics(settings: ProjectorSettings) -> str:
+def _metrics(settings: ProjectorSettings, down: type[StoreError]) -> str:
+    """The metrics; those of a store that is down after an error of the kind `down`."""
     try:
         return metrics(observe(settings))
-    except StoreError as error:
+    except down as error:
         say(f"aion-store: {error}")
         return metrics(None)
 
