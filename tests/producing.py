@@ -19,7 +19,7 @@ from aion_producers.topics import LogTopics, ensure_topics
 from aion_store.append_rules import PreparedAppend, check_append
 from aion_store.errors import UnavailableError
 from aion_store.kafka.client import ClientSettings
-from aion_store.kafka.end_of_log import EndOfLog
+from aion_store.kafka.end_of_log import end_of
 from aion_store.kafka.reader import scan_committed
 from aion_store.kafka.topic import TopicIdentity
 from aion_store.log.appends import NO_PREFIX, Append, OpenPrefix, complete_appends
@@ -54,8 +54,7 @@ def read_partition(
     client: ClientSettings, topic: TopicIdentity, partition: int, formats: RecordFormats = BUILD_FORMATS
 ) -> tuple[list[ParsedRecord], int]:
     """All committed records of a partition up to its present end, and the position after them."""
-    with EndOfLog(client) as ends:
-        end = ends.high_watermarks(topic.name, [partition], TIMEOUT_S)[partition]
+    end = end_of(client, topic.name, partition, TIMEOUT_S)
     records: list[ParsedRecord] = []
     position = 0
     for stretch in scan_committed(client, topic.name, partition, 0, end, TIMEOUT_S, formats):

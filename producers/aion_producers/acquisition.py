@@ -153,8 +153,6 @@ class Acquisition:
     def _take_over(self, unsettled: Sequence[Write]) -> Acquired:
         log = self._log
         heads, bookmark = self._start()
-        if self._is_to_let_go():
-            raise UnavailableError("The writer", "it is to let go of the partition")
         takeover = secrets.token_hex(16)
         self._own.add(takeover)
         tenure = take_over(log, takeover, self._is_to_let_go)

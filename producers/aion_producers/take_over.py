@@ -18,8 +18,8 @@ from aion_producers.stability import StableEnds
 from aion_producers.staging import LogPlace, PartitionName
 from aion_producers.transaction import BrokenTransactionError, Fate, Transaction, TransactionalProducer
 from aion_store.errors import AccessDeniedError, UnavailableError
+from aion_store.kafka import end_of_log
 from aion_store.kafka.client import ClientSettings, kafka_unavailable
-from aion_store.kafka.end_of_log import EndOfLog
 from aion_store.kafka.reader import scan_committed
 from aion_store.kafka.topic import TopicIdentity
 from aion_store.log.record import SLOTS, barrier_record
@@ -129,10 +129,14 @@ def _begin(
         transaction.add(barrier_record(takeover, slot, log.settings.record_format))
         return transaction.commit(give_up) or 0
 
-    with ThreadPoolExecutor(len(SLOTS), thread_name_prefix="aion-take-over") as pool:
-        list(pool.map(initialise, producers))
+    def check_wanted() -> None:
         if give_up():
             raise UnavailableError("The writer", "it is to let go of the partition")
+
+    with ThreadPoolExecutor(len(SLOTS), thread_name_prefix="aion-take-over") as pool:
+        check_wanted()
+        list(pool.map(initialise, producers))
+        check_wanted()
         return max(pool.map(commit_barrier, producers, SLOTS))
 
 
@@ -153,8 +157,7 @@ def read(log: PartitionLog, start: int, end: int, replay: Replay, give_up: Calla
 
 def end_of(log: PartitionLog) -> int:
     """The high watermark, asked with a client of its own."""
-    with EndOfLog(log.client) as ends:
-        return ends.high_watermarks(log.topic.name, [log.partition], log.settings.take_over_try_s)[log.partition]
+    return end_of_log.end_of(log.client, log.topic.name, log.partition, log.settings.take_over_try_s)
 
 
 def stable_end_of(log: PartitionLog) -> int:

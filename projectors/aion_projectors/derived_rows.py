@@ -19,7 +19,7 @@ from aion_projectors.workflow_rows import WorkflowRows, fold_appends
 from aion_store.archive.archive import Archive
 from aion_store.errors import LogGapError, SchemaMismatchError
 from aion_store.kafka.client import ClientSettings
-from aion_store.kafka.end_of_log import EndOfLog
+from aion_store.kafka.end_of_log import end_of
 from aion_store.kafka.topic import TopicIdentity
 from aion_store.log.appends import Append
 from aion_store.model.ids import WorkflowId
@@ -81,8 +81,7 @@ def _end(client: ClientSettings, topic: TopicIdentity, partition: int, until: Pa
     """A place inside the records that are read on from needs more than those before its offset."""
     if not until.ordinal:
         return until.offset
-    with EndOfLog(client) as ends:
-        return ends.high_watermarks(topic.name, [partition], STALL_S)[partition]
+    return end_of(client, topic.name, partition, STALL_S)
 
 
 def _rows_of(workflow_id: str, rows: WorkflowRows) -> Iterator[DerivedRow]:

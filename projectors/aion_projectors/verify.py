@@ -24,7 +24,7 @@ from aion_projectors.verify_tables import VerifiedTables, verified_tables
 from aion_projectors.workflow_rows import TimerCall, WorkflowRows, fold_appends
 from aion_store.archive.archive import Archive
 from aion_store.kafka.client import ClientSettings
-from aion_store.kafka.end_of_log import EndOfLog
+from aion_store.kafka.end_of_log import end_of
 from aion_store.kafka.topic import TopicIdentity
 from aion_store.log.appends import Append
 from aion_store.postgres.log_identity import LogIdentity
@@ -106,7 +106,7 @@ class Verifier:
     def replay(self, tables: VerifiedTables, topic: TopicIdentity, partition: int) -> Iterator[Replayed]:
         """The partition's records below the tables' checkpoint."""
         last = tables.checkpoint.ordinal
-        end = min(tables.checkpoint.position, self._end_of(topic, partition))
+        end = min(tables.checkpoint.position, end_of(self._client, topic.name, partition, STALL_S))
         for read in Replay(self._client, topic, partition, self._archive).up_to(end):
             yield read
             self._progress(tables.log, partition, read.plan.checkpoint.ordinal, last)
@@ -119,10 +119,6 @@ class Verifier:
     def at_once(self) -> int:
         """How many workflows may be held."""
         return self._at_once
-
-    def _end_of(self, topic: TopicIdentity, partition: int) -> int:
-        with EndOfLog(self._client) as ends:
-            return ends.high_watermarks(topic.name, [partition], STALL_S)[partition]
 
 
 def compare_rejected(tables: VerifiedTables, expected: dict[int, str]) -> Iterator[Difference]:

@@ -40,5 +40,5 @@ def check_names(names: Iterable[str], fields: Collection[str], from_files: Colle
         if not _SERVICE_LINK.fullmatch(name):
             known = {each.removeprefix(ENV_PREFIX): each for each in settable | exact}
             nearest = get_close_matches(upper.removeprefix(ENV_PREFIX), sorted(known), 1)
-            advice = f"{known[nearest[0]]} is. Mend" if nearest else "docs/operations.md names some. Rename"
+            advice = f"{known[nearest[0]]} is. Mend" if nearest else "docs/settings.md names all. Rename"
             raise ConfigurationError(f"{name} in the environment is no setting of the store; {advice} or unset it.")

@@ -9,7 +9,7 @@ from typing import Final, NamedTuple, TypeAlias
 from aion_store.archive.archive import Archive
 from aion_store.archive.reading import offsets_since, scan_log
 from aion_store.kafka.client import ClientSettings
-from aion_store.kafka.end_of_log import EndOfLog
+from aion_store.kafka.end_of_log import EndOfLog, end_of
 from aion_store.kafka.topic import TopicIdentity
 from aion_store.streams.event import StreamedEvent
 from aion_store.streams.partition_stream import PartitionStream
@@ -67,8 +67,7 @@ def events_between(
     if start >= end:
         return
     stream = PartitionStream(partition, start)
-    with EndOfLog(settings) as ends:
-        high = max(end.offset, ends.high_watermarks(topic.name, [partition], TIMEOUT_S)[partition])
+    high = max(end.offset, end_of(settings, topic.name, partition, TIMEOUT_S))
     for stretch in scan_log(settings, topic, partition, start.offset, high, TIMEOUT_S, archive):
         events = [event for event in stream.take(stretch) if event.position_before < end]
         through = stream.position >= end

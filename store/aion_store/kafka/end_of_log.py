@@ -96,6 +96,12 @@ class EndOfLog:
             self._drop()
 
 
+def end_of(settings: ClientSettings, topic: str, partition: int, timeout_s: float) -> int:
+    """The high watermark of a partition, asked with a client of its own. Raises as `EndOfLog.high_watermarks`."""
+    with EndOfLog(settings) as ends:
+        return ends.high_watermarks(topic, [partition], timeout_s)[partition]
+
+
 class OffsetBounds(NamedTuple):
     """Where a partition begins and ends: the least offset it still holds, and the one after its last."""
 
