@@ -19,7 +19,6 @@ from typing import Any, Final, cast
 
 import faust
 from faust.app.base import BootStrategy
-from faust.tables.manager import TableManager
 from faust.types import TP
 
 from aion_projectors import halts
@@ -29,6 +28,7 @@ from aion_projectors.checkpoints import CheckpointRow
 from aion_projectors.kafka_security import KafkaSecurity, kafka_security
 from aion_projectors.plan import Behind, Gap
 from aion_projectors.projection import Projection
+from aion_projectors.recovery import NoTables
 from aion_projectors.settings import ProjectorSettings
 from aion_projectors.together import all_of
 from aion_projectors.topic_watch import REQUEST_TIMEOUT_S, OtherTopic, TopicWatch
@@ -44,7 +44,7 @@ MAX_RECORDS: Final = 10_000
 PATIENCE_S: Final = 2.0
 """How long one of several databases may keep the others waiting: for room in what waits for it, for its checkpoints."""
 SEEK_DEADLINE_S: Final = 6.0
-"""Below Faust's own deadline for a seek, past which it would stop working without a word."""
+"""Below Faust's own deadline for a seek, past which the worker begins anew whatever the other databases do."""
 MAX_PARTITION_BYTES: Final = 4 * 1024 * 1024
 GAPS_UNTIL_HALT: Final = 3
 WATCH_S: Final = 3.0
@@ -66,13 +66,6 @@ class _Boot(BootStrategy):
     enable_kafka_producer = False
     enable_web = False
     enable_sensors = False
-
-
-class _NoTables(TableManager):
-    async def on_start(self) -> None:
-        """As Faust's, without the second that it gives tables to register: there are none."""
-        await self._update_channels()
-        await self.recovery.start()
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -366,7 +359,7 @@ def build_app(
         broker_heartbeat_interval=HEARTBEAT_S,
         broker_rebalance_timeout=REBALANCE_TIMEOUT_S,
         broker_request_timeout=REQUEST_TIMEOUT_S,
-        TableManager=_NoTables,
+        TableManager=NoTables,
     )
     app.attach(settings, projections, formats)
     return app

@@ -26,7 +26,7 @@ from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
 
 from aion_projectors.fetched import Drained, Fetched, parse
-from aion_projectors.together import all_of
+from aion_projectors.together import all_of, within
 from aion_store.errors import AccessDeniedError, SchemaMismatchError
 from aion_store.limits import FETCH_MAX_BYTES
 
@@ -229,8 +229,7 @@ class ProjectorConsumer(driver.Consumer):
 
     async def _seek_in_time(self, partitions: set[TP]) -> None:
         try:
-            async with asyncio.timeout(self.app.seek_deadline_s):
-                await self.seek_to_checkpoints(partitions)
+            await within(self.app.seek_deadline_s, self.seek_to_checkpoints(partitions))
         except TimeoutError:
             self.app.on_late_seek(partitions)
 

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import signal
+import socket
 import time
 from collections.abc import Generator
-from contextlib import ExitStack, contextmanager
-from itertools import product
+from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
 
+from aion_projectors import faust_app
+from aion_projectors.settings import ProjectorSettings
 from aion_store.conformance.events import HistoryBuilder, workflow
 from tests.faults.proxy import Proxy
 from tests.log_tables import COLUMNS, check_tables
@@ -124,12 +126,27 @@ def test_tables_that_went_back_are_caught_up_without_another_event(projected: Pr
     assert check_tables(projected) == assert_clean(projected) == histories.written
 
 
+class PostgresProxy(Proxy):
+    """Falls silent by itself when something is asked that contains `cue`, which has gone through by then."""
+
+    cue: bytes | None = None
+
+    def pump_requests(self, client: socket.socket, broker: socket.socket) -> None:
+        """Pass on what is asked, until it ends."""
+        while data := client.recv(65536):
+            self.wait_while_held()
+            if self.cue is not None and self.cue in data:
+                self.cue = None
+                self.hold()
+            broker.sendall(data)
+
+
 class FarPostgres:
     """A database behind a proxy: what a worker reaches, while the tests look past the proxy."""
 
     def __init__(self, dsn: str, *, silent: bool) -> None:
         self._parts, self._silent = urlsplit(dsn), silent
-        self.proxy = Proxy()
+        self.proxy = PostgresProxy()
         self.proxy.target_port = self._parts.port or 5432
 
     @property
@@ -146,6 +163,10 @@ class FarPostgres:
             self.proxy.target_port = 1
             self.proxy.cut()
 
+    def go_away_in_a_seek(self) -> None:
+        """Fall silent as soon as a worker asks where its partitions' tables stand: it waits for an answer then."""
+        self.proxy.cue = b"checkpoints as c"
+
     def come_back(self) -> None:
         """As before; a silent one now takes what was sent to it meanwhile."""
         self.proxy.target_port = self._parts.port or 5432
@@ -155,29 +176,53 @@ class FarPostgres:
 def test_workers_go_on_by_themselves_when_postgres_comes_back(
     servers: Servers, database: str, topic_prefix: str
 ) -> None:
-    scenes: list[tuple[Projected, FarPostgres, Histories, bool]] = []
+    scenes: list[tuple[Projected, FarPostgres, Histories, str]] = []
     with ExitStack() as stack:
-        for number, (silent, running) in enumerate(product((True, False), (True, False))):
+        kinds = [(silent, when) for silent in (True, False) for when in ("at work", "begun")] + [(True, "in a seek")]
+        for number, (silent, when) in enumerate(kinds):
             projected = make_projected(servers, database, f"{topic_prefix}-{number}", PARTITIONS, f"aion{number}")
             far = FarPostgres(database, silent=silent)
             stack.callback(far.proxy.close)
-            scenes.append((projected, far, Histories(projected), running))
+            scenes.append((projected, far, Histories(projected), when))
         workers = stack.enter_context(ExitStack())
-        for running_before in (True, False):  # some are in the middle of it, others have just begun
-            for projected, far, histories, running in scenes:
-                if running is running_before:
-                    settings = projected.settings.model_copy(update={"dsn": far.dsn})
-                    workers.enter_context(running_worker(settings))
-                    histories.go_on()
-                    projected.wait_for_end(deadline_s=BACK_S) if running else far.go_away()
-        for _, far, histories, running in scenes:
-            if running:
+        for projected, far, histories, when in scenes:
+            if when == "in a seek":
+                far.go_away_in_a_seek()
+            workers.enter_context(running_worker(through(projected, far)))
+            histories.go_on()
+            if when == "at work":
+                projected.wait_for_end(deadline_s=BACK_S)
+            elif when == "begun":
+                far.go_away()
+        for _, far, histories, when in scenes:
+            if when == "at work":
                 histories.go_on()
                 far.go_away()
             histories.go_on()
         time.sleep(AWAY_S)  # what is tested is how long it is away
         for _, far, _, _ in scenes:
             far.come_back()
-        for projected, _, histories, _ in scenes:
+        for projected, _, histories, when in scenes:
             projected.wait_for_end(deadline_s=BACK_S)
-            assert check_tables(projected) == assert_clean(projected) == histories.written
+            assert check_tables(projected) == assert_clean(projected) == histories.written, when
+
+
+def test_a_worker_whose_rebalance_takes_too_long_begins_anew(
+    projected: Projected, database: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(faust_app, "SEEK_DEADLINE_S", 2 * faust_app.REQUEST_TIMEOUT_S)
+    histories = Histories(projected)
+    far = FarPostgres(database, silent=True)
+    with closing(far.proxy):
+        far.go_away_in_a_seek()
+        with running_worker(through(projected, far)):
+            histories.go_on()
+            wait_until(lambda: "a rebalance took too long" in caplog.text, "the worker gives up")
+            far.come_back()
+            projected.wait_for_end(deadline_s=BACK_S)
+    assert check_tables(projected) == assert_clean(projected) == histories.written
+
+
+def through(projected: Projected, far: FarPostgres) -> ProjectorSettings:
+    """The settings of a worker that reaches its database this way."""
+    return projected.settings.model_copy(update={"dsn": far.dsn})
