@@ -16,7 +16,7 @@ from psycopg import AsyncConnection
 
 from aion_projectors.apply import rejected_row, run_writes, store_events
 from aion_projectors.batch import Batch, WorkflowKey
-from aion_projectors.checkpoints import Checkpoints
+from aion_projectors.checkpoints import Checkpoints, nothing_beside
 from aion_projectors.replay import Replay
 from aion_projectors.session import connect_to_refold
 from aion_projectors.statements import statement
@@ -124,7 +124,7 @@ async def _refold(
     place, key = LogPartition("events", found.partition), WorkflowKey(found.partition, workflow_id.bytes)
     owner = {"partition": found.partition, "workflow_id": workflow_id}
     try:
-        generation, locked = await checkpoints.lock(connection, [place])
+        generation, locked, _ = await checkpoints.lock(connection, [place], nothing_beside)
         position = locked[place].checkpoint.position
         await asyncio.to_thread(found.read, position)
         appends = found.below(workflow_id, position)
