@@ -35,10 +35,14 @@ class Blow(Enum):
 
 
 class KafkaProxy(Proxy):
-    """Strikes at requests of one kind while `aim` is set: each with its chance, with a blow drawn at random."""
+    """Strikes at requests of one kind while `aim` is set: each with its chance, with a blow drawn at random.
+
+    Its choices are its own, from a seed that it draws from `chance`: its threads draw in an order that nothing
+    determines, and leave the choices of others alone.
+    """
 
     def __init__(self, chance: random.Random) -> None:
-        self._chance = chance
+        self._chance = random.Random(chance.getrandbits(64))
         self._target: int | None = None
         self._probability = 0.0
         self._blows: tuple[Blow, ...] = ()
