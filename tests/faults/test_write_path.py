@@ -8,7 +8,6 @@ from __future__ import annotations
 import random
 import secrets
 import signal
-import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -18,8 +17,9 @@ import pytest
 from tests.faults.kafka_proxy import ADD_PARTITIONS, END_TRANSACTION, INIT_PRODUCER_ID, PRODUCE, Blow, KafkaProxy
 from tests.faults.recorded_calls import ACKNOWLEDGED
 from tests.faults.rounds import LONG_S, rounds
-from tests.faults.write_scene import WriteScene
+from tests.faults.write_scene import RECOVERY_S, WriteScene
 from tests.kafka_node import KafkaNode
+from tests.waiting import wait_until
 
 FAULTS_A_ROUND = 6 if LONG_S else 1
 EVERY_CUT = (Blow.CUT_BEFORE, Blow.CUT_AFTER, Blow.LATE)
@@ -61,6 +61,7 @@ def run(node: KafkaNode, proxy: KafkaProxy, chance: random.Random, tmp_path: Pat
                 total += scene.check()
             finally:
                 scene.close()
+                proxy.rest()
         print(f"{fault.__name__}: {number} rounds of {FAULTS_A_ROUND}: {dict(total)}")
         assert total[ACKNOWLEDGED] > 0
 
@@ -68,68 +69,86 @@ def run(node: KafkaNode, proxy: KafkaProxy, chance: random.Random, tmp_path: Pat
 
 
 def broker_is_killed(scene: WriteScene) -> None:
+    """At any time, or while a transaction is open."""
     scene.pause()
+    with_transaction = scene.chance.random() < 0.5
+    if with_transaction:
+        scene.open_transaction()
+        assert scene.has_open_transaction()
     scene.node.kill()
+    scene.proxy.rest()
     scene.pause()
     scene.node.start()
 
 
 def broker_freezes(scene: WriteScene) -> None:
     """For less than the shortest deadline of a caller, and for longer than most."""
-    for frozen_s in (scene.chance.uniform(0, 0.2), scene.chance.uniform(1.5, 6.0)):
+    for shortest_s, longest_s in ((0.0, 0.2), (1.5, 6.0)):
         scene.pause(0.3)
-        scene.node.freeze()
-        time.sleep(frozen_s)
-        scene.node.thaw()
+        scene.freeze(shortest_s, longest_s)
 
 
 def connections_break(scene: WriteScene) -> None:
     """At any time, before and after requests of every step of a transaction, with late arrivals."""
-    proxy, chance = scene.proxy, scene.chance
+    chance = scene.chance
     for request, probability in ((END_TRANSACTION, 0.2), (chance.choice((PRODUCE, ADD_PARTITIONS)), 0.1)):
-        struck = proxy.struck
-        proxy.aim(request, probability, *EVERY_CUT)
-        scene.pause(2.0)
-        proxy.rest()
+        scene.strike(request, probability, *EVERY_CUT)
         scene.await_progress()
-        print(f"{proxy.struck - struck} blows", end=" ")
     chance.choice((everything_is_delayed, answers_vanish))(scene)
 
 
 def everything_is_delayed(scene: WriteScene) -> None:
-    scene.proxy.hold()
+    proxy, held = scene.proxy, scene.proxy.held
+    proxy.hold()
     scene.pause(1.5)
+    wait_until(lambda: proxy.held > held, "something is held back", RECOVERY_S)
     if scene.chance.random() < 0.5:
-        scene.proxy.cut()
-    scene.proxy.release()
+        proxy.cut()
+    proxy.release()
 
 
 def answers_vanish(scene: WriteScene) -> None:
-    scene.proxy.swallow_answers()
+    proxy, swallowed = scene.proxy, scene.proxy.swallowed
+    proxy.swallow_answers()
     scene.pause()
-    scene.proxy.cut()
+    wait_until(lambda: proxy.swallowed > swallowed, "an answer vanishes", RECOVERY_S)
+    proxy.cut()
 
 
 def writer_freezes_and_another_takes_over(scene: WriteScene) -> None:
-    old = scene.writer
-    old.signal(signal.SIGSTOP)
-    scene.spawn()
-    old.signal(signal.SIGCONT)
-    old.await_deposed()
+    """At any time, and with an open transaction."""
+    for with_transaction in (False, True):
+        old = scene.writer
+        if with_transaction:
+            scene.open_transaction()
+        old.signal(signal.SIGSTOP)
+        scene.proxy.rest()
+        assert scene.has_open_transaction() or not with_transaction
+        scene.spawn()
+        old.signal(signal.SIGCONT)
+        old.await_deposed()
 
 
 def writer_is_killed_and_another_takes_over(scene: WriteScene) -> None:
-    scene.writer.kill()
-    scene.spawn()
+    """At any time, and with an open transaction."""
+    for with_transaction in (False, True):
+        if with_transaction:
+            scene.open_transaction()
+        scene.writer.kill()
+        scene.proxy.rest()
+        assert scene.has_open_transaction() or not with_transaction
+        scene.spawn()
 
 
 def rivals_take_over(scene: WriteScene) -> None:
-    """Three at once, and each of their initialisations may be late: of all four one is left, and it writes."""
-    scene.proxy.aim(INIT_PRODUCER_ID, 0.7, Blow.DELAY)
+    """Three at once, and each of their initialisations is more or less late: of all four one is left, and it writes."""
+    struck = scene.proxy.struck
+    scene.proxy.aim(INIT_PRODUCER_ID, 1.0, Blow.DELAY)
     for _ in range(3):
         scene.start()
     scene.await_single()
     scene.proxy.rest()
+    assert scene.proxy.struck > struck
 
 
 def test_the_broker_is_killed_and_starts_again(run: RunFault) -> None:
