@@ -11,6 +11,7 @@ import signal
 from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Protocol
 
 import pytest
 
@@ -23,9 +24,18 @@ from tests.waiting import wait_until
 
 FAULTS_A_ROUND = 6 if LONG_S else 1
 EVERY_CUT = (Blow.CUT_BEFORE, Blow.CUT_AFTER, Blow.LATE)
+IMPATIENT_S = 3.0
+"""What a transaction and a step of a take-over have, where the broker is frozen: it is for less, and for more."""
+PROMPT = {"transaction.abort.timed.out.transaction.cleanup.interval.ms": 250}
+"""By default a broker looks for transactions whose time is up every 10 s."""
 
 Fault = Callable[[WriteScene], None]
-RunFault = Callable[[Fault], None]
+
+
+class RunFault(Protocol):
+    """Runs a fault under load, as often as the time allows; after each round the log is checked."""
+
+    def __call__(self, fault: Fault, patience_s: float = 10.0) -> None: ...
 
 
 @pytest.fixture(scope="module")
@@ -37,7 +47,7 @@ def proxy(chance: random.Random) -> Iterator[KafkaProxy]:
 
 @pytest.fixture(scope="module")
 def node(tmp_path_factory: pytest.TempPathFactory, proxy: KafkaProxy) -> Iterator[KafkaNode]:
-    node = KafkaNode(tmp_path_factory.mktemp("kafka"), advertised_port=proxy.port)
+    node = KafkaNode(tmp_path_factory.mktemp("kafka"), advertised_port=proxy.port, others=PROMPT)
     proxy.target_port = node.port
     node.start()
     yield node
@@ -46,13 +56,12 @@ def node(tmp_path_factory: pytest.TempPathFactory, proxy: KafkaProxy) -> Iterato
 
 @pytest.fixture
 def run(node: KafkaNode, proxy: KafkaProxy, chance: random.Random, tmp_path: Path) -> RunFault:
-    """Runs a fault under load, as often as the time allows; after each round the log is checked."""
-
-    def run_rounds(fault: Fault) -> None:
+    def run_rounds(fault: Fault, patience_s: float = 10.0) -> None:
         total: Counter[str] = Counter()
         number = 0
         for number in rounds():
-            scene = WriteScene(node, proxy, tmp_path / str(number), f"faults-{secrets.token_hex(4)}", chance)
+            prefix = f"faults-{secrets.token_hex(4)}"
+            scene = WriteScene(node, proxy, tmp_path / str(number), prefix, chance, patience_s=patience_s)
             try:
                 scene.spawn()
                 for _ in range(FAULTS_A_ROUND):
@@ -82,10 +91,23 @@ def broker_is_killed(scene: WriteScene) -> None:
 
 
 def broker_freezes(scene: WriteScene) -> None:
-    """For less than the shortest deadline of a caller, and for longer than most."""
-    for shortest_s, longest_s in ((0.0, 0.2), (1.5, 6.0)):
+    """For less than anybody waits; for longer than a caller and a commit do; for longer than a transaction lasts."""
+    for shortest_s, longest_s in ((0.0, 0.2), (0.6, 1.9), (IMPATIENT_S + 0.5, IMPATIENT_S + 2.5)):
         scene.pause(0.3)
         scene.freeze(shortest_s, longest_s)
+        scene.await_progress()
+
+
+def broker_freezes_under_a_take_over(scene: WriteScene) -> None:
+    """For less than a step of it may take, and for more, at any of its steps."""
+    for shortest_s, longest_s in ((0.5, 2.0), (IMPATIENT_S + 0.5, IMPATIENT_S + 1.5)):
+        scene.writer.kill()
+        seen = scene.proxy.seen[INIT_PRODUCER_ID]
+        scene.start()
+        wait_until(lambda seen=seen: scene.proxy.seen[INIT_PRODUCER_ID] > seen, "a take-over begins", RECOVERY_S)
+        scene.pause(0.1)
+        scene.freeze(shortest_s, longest_s)
+        scene.await_progress()
 
 
 def connections_break(scene: WriteScene) -> None:
@@ -155,8 +177,12 @@ def test_the_broker_is_killed_and_starts_again(run: RunFault) -> None:
     run(broker_is_killed)
 
 
-def test_the_broker_freezes_for_less_and_for_more_than_a_deadline(run: RunFault) -> None:
-    run(broker_freezes)
+def test_the_broker_freezes_for_less_and_for_more_than_each_time_out(run: RunFault) -> None:
+    run(broker_freezes, IMPATIENT_S)
+
+
+def test_the_broker_freezes_for_less_and_for_more_than_a_take_over_waits(run: RunFault) -> None:
+    run(broker_freezes_under_a_take_over, IMPATIENT_S)
 
 
 def test_connections_break_and_stall_around_the_end_of_transactions(run: RunFault) -> None:

@@ -96,9 +96,10 @@ class WriteScene:
         prefix: str,
         chance: random.Random,
         dsn: str | None = None,
+        patience_s: float = 10.0,
     ) -> None:
-        """`dsn` names a database with the log's projected tables."""
-        self.node, self.proxy, self.chance, self.dsn = node, proxy, chance, dsn
+        """`dsn` names a database with the log's projected tables, `patience_s` is the writers'."""
+        self.node, self.proxy, self.chance, self.dsn, self._patience_s = node, proxy, chance, dsn, patience_s
         self.log = make_log(node.bootstrap_servers, prefix)
         self._directory = directory
         self.processes: list[WriterProcess] = []
@@ -113,7 +114,7 @@ class WriteScene:
     def start(self) -> WriterProcess:
         """Another writing process."""
         record = self._directory / f"calls-{len(self.processes)}.jsonl"
-        process = WriterProcess(self.log, record, self.chance.randrange(2**32), self.dsn)
+        process = WriterProcess(self.log, record, self.chance.randrange(2**32), self.dsn, patience_s=self._patience_s)
         self.processes.append(process)
         return process
 

@@ -63,6 +63,8 @@ class Orders:
     """The events partitions that it writes, outside of a group; None for all."""
     protocol: str = "consumer"
     session_timeout_s: float = 10.0
+    patience_s: float = 10.0
+    """What a transaction has until the broker ends it, and what a take-over has for each of its steps."""
 
 
 class Record:
@@ -152,9 +154,9 @@ async def main(orders: Orders) -> int:
         tables, heads_kept = PostgresHeads(orders.dsn, "aion"), orders.workflows // 3
         tables.open()
     settings = WriterSettings(
-        transaction_timeout_s=10.0,
+        transaction_timeout_s=orders.patience_s,
         commit_try_s=chance.choice((0.5, 2.0)),
-        take_over_try_s=10.0,
+        take_over_try_s=orders.patience_s,
         fenced_wait_s=2.0,
         session_timeout_s=orders.session_timeout_s,
         max_heads=heads_kept,
