@@ -15,7 +15,7 @@ from typing import Any
 from aion_store.log.partitioning import partition_of
 from aion_store.model.ids import WorkflowId
 from tests.faults.log_check import CheckedLog, PlainAppend, check_log
-from tests.faults.recorded_calls import ACKNOWLEDGED, UNKNOWN, Call, check_calls, read_calls
+from tests.faults.recorded_calls import ACKNOWLEDGED, Call, check_calls, read_calls
 from tests.faults.write_scene import RECOVERY_S, WriterProcess, check_turns
 from tests.faults.writer_child import DEPOSED
 from tests.producing import Log, make_log
@@ -40,8 +40,8 @@ class GroupScene:
         self._directory, self._protocol, self._session_timeout_s = directory, protocol, session_timeout_s
         self.processes: list[WriterProcess] = []
         self.members: list[WriterProcess] = []
-        self.longest_unknown_s = 0.0
-        """After `check`: the longest call that ended without knowing, killed ones included."""
+        self.most_patient_unknown_s = 0.0
+        """After `check`: the longest time that a caller gave which was told in the end that only the log knows."""
 
     def join(self, log: Log | None = None, **orders: Any) -> WriterProcess:
         """Another member of the group; returns once it has its share, which may be the packages only, and callers.
@@ -133,7 +133,7 @@ class GroupScene:
         calls: list[Call] = read_calls(process.record for process in self.processes)
         check_calls(calls, appends)
         assert torn or dropped == 0, "nobody killed the broker"
-        self.longest_unknown_s = max((c.ended_s - c.began_s for c in calls if c.outcome == UNKNOWN), default=0.0)
+        self.most_patient_unknown_s = max((call.timeout_s for call in calls if call.gave_up), default=0.0)
         return Counter(call.outcome for call in calls)
 
     def close(self) -> None:

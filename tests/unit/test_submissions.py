@@ -56,10 +56,10 @@ def test_at_its_deadline_a_queued_write_is_withdrawn_and_one_in_flight_is_unknow
     async def scenario() -> None:
         inbox = Inbox[Any]()
         submissions = Submissions(inbox, 10, MANY)
-        flying = asyncio.create_task(submissions.submit(make_write(1), 0.05))
+        flying = asyncio.create_task(submissions.submit(make_write(1), 0.5))
         await settled_loop()
         (write,) = take(inbox)
-        queued = asyncio.create_task(submissions.submit(make_write(2), 0.05))
+        queued = asyncio.create_task(submissions.submit(make_write(2), 0.5))
         with pytest.raises(OutcomeUnknownError):
             await flying
         with pytest.raises(UnavailableError):
