@@ -195,9 +195,10 @@ def test_the_commands_sign_rotate_and_verify(
     assert audit("verify", "--key", first, "--from", note) == "5 records in 2 partitions continue the chain"
     assert audit("verify", "--key", first, "--from", note, "--whole").startswith("10 records")
     assert "no valid signature" in audit("verify", "--key", second, "--from", note, code=2)
-    (tmp_path / "rotation.note").write_text(audit("rotate", "--old", "first.key", "--new", "second.key") + "\n")
+    note_of_rotation = audit("rotate", "--old", "first.key", "--new", "second.key")
+    (tmp_path / "notes" / "rotation.note").write_text(f"{note_of_rotation}\n")
     assert "no valid signature" in audit("checkpoint", "--key-file", "second.key", "--directory", "notes", code=2)
-    rotated = ("--rotation", "rotation.note")
+    rotated = ("--rotation", "notes/rotation.note")
     scheduling = ["checkpoint", "--key-file", "second.key", "--directory", "notes", *rotated, "--every", "1"]
     with subprocess.Popen([str(COMMAND), "audit", *scheduling], stdout=subprocess.PIPE, text=True) as scheduled:
         assert scheduled.stdout is not None
