@@ -36,6 +36,7 @@ if TYPE_CHECKING:
         StoreError,
         UnavailableError,
         UndecodableEventError,
+        UnreadableRecordError,
     )
     from aion_store.log.codec import DecodeError, decode_event, encode_event
     from aion_store.memory import MemoryStore
@@ -218,6 +219,7 @@ __all__ = [
     "TimerStarted",
     "UnavailableError",
     "UndecodableEventError",
+    "UnreadableRecordError",
     "WithTimeoutCompleted",
     "WorkflowCancelled",
     "WorkflowCompleted",

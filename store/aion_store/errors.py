@@ -9,6 +9,7 @@
     │   └─ StaleProjectionError(partition, wanted, reached)     retryable: the projection is behind
     ├─ OutcomeUnknownError(workflow_id, append_id)              repeat with the same append_id
     ├─ SchemaMismatchError(expected, found, subject)            topics or tables of another version
+    │   └─ UnreadableRecordError(version, offset, expected)     a record of a format that this process doesn't read
     ├─ ConfigurationError(reason)                               settings, files, ports, Java: mend and start again
     │   └─ AccessDeniedError(service, refused)                  the log-in or a right is missing: grant it
     └─ CorruptHistoryError(workflow_id, reason)                 the recorded history contradicts itself
@@ -119,6 +120,14 @@ class SchemaMismatchError(StoreError):
         super().__init__(
             f"{subject}: found {found}, expected {expected}. Nothing was changed; mend it, then open again."
         )
+
+
+class UnreadableRecordError(SchemaMismatchError):
+    """A record is of a format that this process doesn't read, or its header `v` was altered: reading stops there."""
+
+    def __init__(self, version: int, offset: int, expected: str) -> None:
+        self.version, self.offset = version, offset
+        super().__init__(expected, f"version {version} at offset {offset}", "The log's record format")
 
 
 class ConfigurationError(StoreError):

@@ -25,7 +25,7 @@ from tests.servers import Servers
 
 COMMAND = Path(sys.executable).with_name("aion-store")
 TIMEOUT_S = 20.0
-PARTITIONS = 8
+PARTITIONS = 10
 
 
 def of_partition(partition: int) -> int:
@@ -78,6 +78,16 @@ def change_a_chain(batches: list[Batch]) -> None:
     record.headers = [(name, b"0" * 64 if name == b"chain" else value) for name, value in record.headers]
 
 
+def change_a_version(batches: list[Batch], record: int = 1) -> None:
+    changed = data_batch(batches, 1).records[record]
+    changed.headers = [(name, b"2" if name == b"v" else value) for name, value in changed.headers]
+
+
+def alter_and_change_a_version_behind_it(batches: list[Batch]) -> None:
+    alter(batches)
+    change_a_version(batches, 3)
+
+
 def cut(batches: list[Batch]) -> None:
     del batches[-2:]
 
@@ -89,6 +99,8 @@ FOUND: dict[int, tuple[Callable[[list[Batch]], None], int, str]] = {
     4: (insert, 8, "found ordinal 7"),
     5: (change_a_chain, 7, "isn't what was written"),
     6: (cut, 11, "the log ends here, the note names ordinal 15"),
+    8: (change_a_version, 7, "its version is 2: that was altered"),
+    9: (alter_and_change_a_version_behind_it, 7, "isn't what was written"),
 }
 REWRITTEN = 7
 
@@ -195,9 +207,10 @@ def test_the_commands_sign_rotate_and_verify(
     assert audit("verify", "--key", first, "--from", note) == "5 records in 2 partitions continue the chain"
     assert audit("verify", "--key", first, "--from", note, "--whole").startswith("10 records")
     assert "no valid signature" in audit("verify", "--key", second, "--from", note, code=2)
-    (tmp_path / "rotation.note").write_text(audit("rotate", "--old", "first.key", "--new", "second.key") + "\n")
+    note_of_rotation = audit("rotate", "--old", "first.key", "--new", "second.key")
+    (tmp_path / "notes" / "rotation.note").write_text(f"{note_of_rotation}\n")
     assert "no valid signature" in audit("checkpoint", "--key-file", "second.key", "--directory", "notes", code=2)
-    rotated = ("--rotation", "rotation.note")
+    rotated = ("--rotation", "notes/rotation.note")
     scheduling = ["checkpoint", "--key-file", "second.key", "--directory", "notes", *rotated, "--every", "1"]
     with subprocess.Popen([str(COMMAND), "audit", *scheduling], stdout=subprocess.PIPE, text=True) as scheduled:
         assert scheduled.stdout is not None

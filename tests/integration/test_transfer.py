@@ -33,10 +33,12 @@ from aion_store.log.codec import decode_event, encode_event
 from aion_store.memory import MemoryStore
 from aion_store.memory.scripted import ScriptedStore
 from aion_store.model.events import Event
+from aion_store.streams.event import StreamedEvent
 from aion_store.streams.position import Start, StreamPosition
 from tests.contracts.test_kafka import fresh_store
 from tests.projected_log import PlainWriter
 from tests.servers import Servers
+from tests.streaming import log_streams, take
 
 COMMAND = Path(sys.executable).with_name("aion-store")
 TIMEOUT_S = 20.0
@@ -167,23 +169,58 @@ def test_ranges_by_position_and_time_meet_without_gap_or_double(
     writer, _ = make_log(servers, topic_prefix)
     whole = lines(tmp_path / "whole", export_all(tmp_path / "whole", writer))
 
-    async def some(count: int) -> tuple[StreamPosition, Any]:
-        from tests.streaming import log_streams
-
-        with log_streams(writer.client, writer.topics.events) as streams:
-            async with streams.subscribe(Start.BEGINNING, None, None, None, None) as stream, asyncio.timeout(30):
-                found = [await anext(stream) for _ in range(count)]
-                return stream.position, found[-1].logged_at
-
     for number, count in enumerate((1, 40, 100)):
-        position, time = asyncio.run(some(count))
+        found, position = first_events(writer, count)
+        time = found[-1].logged_at
+        ended = {(each.partition, each.append_offset) for each in found if each.append_index == each.append_count}
         for name, edge in (("position", position), ("time", time), ("later", time + timedelta(milliseconds=1))):
             before = export_all(tmp_path / f"{number}-{name}-a", writer, until=edge)
             after = export_all(tmp_path / f"{number}-{name}-b", writer, start=edge)
             parts = lines(tmp_path / f"{number}-{name}-a", before) + lines(tmp_path / f"{number}-{name}-b", after)
             assert sorted(parts, key=lambda line: (line["partition"], line["ordinal"])) == whole
             if name == "position":
-                assert sum(file.events for file in before.files) == count
+                assert sum(file.events for file in before.files) == sum(
+                    (each.partition, each.append_offset) in ended for each in found
+                )
+
+
+def first_events(writer: PlainWriter, count: int) -> tuple[list[StreamedEvent], StreamPosition]:
+    """As many events from the beginning on, and the position behind them."""
+
+    async def read() -> tuple[list[StreamedEvent], StreamPosition]:
+        with log_streams(writer.client, writer.topics.events) as streams:
+            async with streams.subscribe(Start.BEGINNING, None, None, None, None) as stream:
+                return await take(stream, count), stream.position
+
+    return asyncio.run(read())
+
+
+def test_an_export_by_a_position_inside_an_append_has_whole_appends(
+    servers: Servers, topic_prefix: str, tmp_path: Path
+) -> None:
+    writer, histories = make_log(servers, topic_prefix, 1)
+    found, inside = first_events(writer, 10)
+    assert (found[-1].append_index, found[-1].append_count) == (3, 7)
+    before = export_all(tmp_path / "export", writer, until=inside)
+    assert check_files([tmp_path / "export"]) == 7
+    reached = StreamPosition.parse(before.position).partitions[0]
+    assert reached == (found[7].append_offset, found[6].ordinal)
+    assert export_all(tmp_path / "export", writer, until=inside) == before
+    export_all(tmp_path / "export", writer)
+    events = sum(map(len, histories.values()))
+    assert check_files([tmp_path / "export"]) == events
+    after = export_all(tmp_path / "after", writer, start=inside)
+    assert lines(tmp_path / "after", after)[0]["seq"] == 8
+    assert check_files([tmp_path / "after"]) == events - 7
+
+    async def main() -> None:
+        store = MemoryStore()
+        imported = await import_files(store, [tmp_path / "export", tmp_path / "after"], lambda count: None)
+        assert (imported.events, imported.refused) == (2 * events - 7, [])
+        for number, history in histories.items():
+            assert len(await store.read_history(workflow(number))) == len(history)
+
+    asyncio.run(main())
 
 
 def test_parquet_has_typed_columns(servers: Servers, topic_prefix: str, tmp_path: Path) -> None:

@@ -57,6 +57,16 @@ def test_cuts_change_nothing_and_only_complete_appends_come(log: list[ParsedReco
     assert [each.position for each in found] == sorted({each.position for each in found})
 
 
+@given(logs(), CUTS)
+def test_a_start_inside_an_append_may_give_all_of_it(log: list[ParsedRecord], cuts: list[int]) -> None:
+    everything = streamed(log, [])
+    for event in everything:
+        rest = [record for record in log if record.offset >= event.position.offset]
+        stream = PartitionStream(0, event.position, whole=True)
+        found = [each for stretch in stretches(rest, cuts) for each in stream.take(stretch)]
+        assert found == [each for each in everything if each.append_offset >= event.position.offset]
+
+
 @given(logs(), CUTS, CUTS)
 def test_taken_up_again_anywhere_the_rest_comes_once(
     log: list[ParsedRecord], cuts: list[int], again: list[int]

@@ -7,7 +7,7 @@ from typing import Final, NamedTuple
 
 from aion_store.archive.archive import Archive
 from aion_store.archive.reading import scan_log
-from aion_store.errors import SchemaMismatchError
+from aion_store.errors import SchemaMismatchError, UnreadableRecordError
 from aion_store.kafka.client import ClientSettings
 from aion_store.kafka.end_of_log import EndOfLog
 from aion_store.kafka.topic import TopicIdentity
@@ -67,7 +67,11 @@ def _follow(
     if begin.offset > end:
         reason = f"the log ends at offset {end}, before the trusted point at {begin.offset}: records were cut off"
         return ChainFault(check.partition, begin.ordinal, None, reason)
-    for stretch in scan_log(settings, topic, check.partition, begin.offset, end, TIMEOUT_S, archive):
-        if (fault := check.take(stretch.records)) is not None:
-            return fault
+    try:
+        for stretch in scan_log(settings, topic, check.partition, begin.offset, end, TIMEOUT_S, archive):
+            if (fault := check.take(stretch.records)) is not None:
+                return fault
+    except UnreadableRecordError as error:
+        reason = f"its version is {error.version}: that was altered, or only another aion-store reads it"
+        return ChainFault(check.partition, check.point.ordinal + 1, error.offset, reason)
     return check.at_end()

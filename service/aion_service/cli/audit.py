@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Final
@@ -33,6 +34,8 @@ from aion_store.streams.position import Start
 app = typer.Typer(name="audit", help="Prove that the log wasn't changed.", no_args_is_help=True)
 
 SUFFIX: Final = ".note"
+_CHECKPOINT_NAME: Final = re.compile(r"\d{4}-\d\d-\d\dT\d{6}(?:\.\d{6})?Z\.note", re.ASCII)
+"""What a note of a checkpoint is named; whatever else is kept beside them is passed over."""
 
 StoreOption = Annotated[str, typer.Option("--store", help="The store: embedded:DIRECTORY or kafka://host:port.")]
 KeyFile = Annotated[Path, typer.Option(help="The file with the key to sign with.")]
@@ -52,14 +55,14 @@ def rotate(
     old: Annotated[Path, typer.Option(help="The file with the key that signed so far.")],
     new: Annotated[Path, typer.Option(help="The file with the key that follows it.")],
 ) -> None:
-    """Print a note, signed with both keys, that the new one follows the old one. Keep it with the checkpoints."""
+    """Print a note, signed with both keys, that the new one follows the old one. It may lie beside the checkpoints."""
     raise typer.Exit(run(_rotate(old, new)))
 
 
 @app.command()
 def checkpoint(
     key_file: KeyFile,
-    directory: Annotated[Path, typer.Option(help="Where the notes are kept: outside the cluster.")],
+    directory: Annotated[Path, typer.Option(help="Where the notes are kept, named by time: outside the cluster.")],
     store: StoreOption = DEFAULT_TARGET,
     rotation: Annotated[
         list[Path] | None, typer.Option(help="A note of a key rotation since the last checkpoint.")
@@ -169,13 +172,18 @@ def _continue(log: LogConnection, directory: Path, keys: Sequence[VerifierKey]) 
     """Nothing is signed that wasn't verified: from the last note on, or from the beginning."""
     try:
         directory.mkdir(parents=True, exist_ok=True)
-        notes = sorted(directory.glob(f"*{SUFFIX}"))
+        notes = [path for path in directory.iterdir() if _CHECKPOINT_NAME.fullmatch(path.name)]
     except OSError as error:
         raise ConfigurationError(f"{directory} can't be used for notes: {error}.") from error
     if not notes:
         return verify(log.client, log.events, beginnings(log.events), archive=log.archive)
-    last = _opened(notes[-1], keys, log)
+    last = _opened(max(notes, key=_time_in), keys, log)
     return verify(log.client, log.events, last.points)
+
+
+def _time_in(note: Path) -> str:
+    """The time that names a note, in a form that sorts: a whole second has no digits behind it."""
+    return note.name.removesuffix(f"Z{SUFFIX}")
 
 
 def _save(directory: Path, name: str, note: str) -> None:

@@ -90,7 +90,10 @@ def export(
     until: Annotated[str, typer.Option(help="end (as of now), a time, or a position.")] = "end",
     file_format: Annotated[Format, typer.Option("--format", help="What the files are.")] = "ndjson",
 ) -> None:
-    """Write the log's events to files; the same call again goes on where the last one came to."""
+    """Write the log's events to files; the same call again goes on where the last one came to.
+
+    Appends are written whole: one that a position lies inside of counts as behind it.
+    """
     raise typer.Exit(run(export_command.export_to(directory, store, start, until, file_format)))
 
 

@@ -1,7 +1,7 @@
 """An export: a directory of files with the events of a range, and a manifest of how far they reach.
 
-Every file is whole or not there; the manifest is renewed after each. The same call again goes on where the manifest
-says, whether the last one was interrupted or the log has grown since.
+Every file is whole or not there, with whole appends, so that it can be imported; the manifest is renewed after each.
+The same call again goes on where the manifest says, whether the last one was interrupted or the log has grown since.
 """
 
 from __future__ import annotations

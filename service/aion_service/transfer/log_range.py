@@ -59,18 +59,31 @@ def events_between(
     end: PartitionPosition,
     archive: Archive | None = None,
 ) -> Iterator[Taken]:
-    """The events of the partition's complete appends after `start` and up to `end`, a stretch at a time.
+    """The partition's complete appends from `start` up to `end`, a stretch at a time; an append is there whole or not.
 
-    An append that began before `end` belongs to it as far as it is whole by now. What `archive` has is read there.
-    Raises LogGapError, SchemaMismatchError when the log no longer holds the start, UnavailableError.
+    One that such a position is inside of counts as behind it; else one counts where it began, if it is whole by now.
+    So ranges that meet have every append once, and what was reached is between appends. What `archive` has is read
+    there. Raises LogGapError, SchemaMismatchError when the log no longer holds the start, UnavailableError.
     """
     if start >= end:
         return
-    stream = PartitionStream(partition, start)
+    stream = PartitionStream(partition, start, whole=True)
     high = max(end.offset, end_of(settings, topic.name, partition, TIMEOUT_S))
     for stretch in scan_log(settings, topic, partition, start.offset, high, TIMEOUT_S, archive):
-        events = [event for event in stream.take(stretch) if event.position_before < end]
-        through = stream.position >= end
-        yield Taken(events, max(start, end if through else stream.position))
-        if through:
+        taken = stream.take(stretch)
+        events = [event for event in taken if _is_before(event, end)]
+        if stream.position >= end:
+            cut = (_beginning(event) for event in taken[len(events) :] if event.position_before < end)
+            yield Taken(events, max(start, next(cut, end)))
             return
+        yield Taken(events, max(start, stream.position))
+
+
+def _is_before(event: StreamedEvent, end: PartitionPosition) -> bool:
+    """Whether the append of an event lies before a place."""
+    return event.append_offset < end.offset or event.ordinal + event.append_count - event.append_index <= end.ordinal
+
+
+def _beginning(event: StreamedEvent) -> PartitionPosition:
+    """The place before the append of an event."""
+    return PartitionPosition(event.append_offset, event.ordinal - event.append_index)

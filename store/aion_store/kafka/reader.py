@@ -8,7 +8,7 @@ from typing import Final, NamedTuple, TypeVar, cast
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
 
-from aion_store.errors import SchemaMismatchError
+from aion_store.errors import SchemaMismatchError, UnreadableRecordError
 from aion_store.kafka.client import ClientSettings, close_consumer, kafka_unavailable, open_consumer
 from aion_store.log.format import BUILD_FORMATS, RecordFormats
 from aion_store.log.record import ParsedRecord, parse_record
@@ -56,8 +56,8 @@ def scan_committed(
 
     `end` is a high watermark: the last stretch's position is at or past it. Records that were committed meanwhile may
     come along. Raises UnavailableError when nothing moves for `timeout_s` seconds (an open transaction before `end`
-    holds readers back as well), SchemaMismatchError when the log no longer holds `start`, or has a record of a version
-    that isn't of `formats`.
+    holds readers back as well), SchemaMismatchError when the log no longer holds `start`; UnreadableRecordError at a
+    record of a version that isn't of `formats`, once all before it came.
     """
     where = TopicPartition(topic, partition, start)
     yield from _scan(settings, where, end, timeout_s, lambda messages, before: stretch_of(messages, before, formats))
@@ -87,7 +87,12 @@ def _scan(
         client.assign([start])
         position, moved = start.offset, time.monotonic()
         while position < end:
-            stretch = read(_poll(client), position)
+            messages = _poll(client)
+            try:
+                stretch = read(messages, position)
+            except UnreadableRecordError as error:
+                yield read([each for each in messages if (each.offset() or 0) < error.offset], position)
+                raise
             if stretch.position > position:
                 moved = time.monotonic()
                 position = stretch.position

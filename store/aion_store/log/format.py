@@ -10,14 +10,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
-from aion_store.errors import SchemaMismatchError
+from aion_store.errors import SchemaMismatchError, UnreadableRecordError
 
 OLDEST_READABLE: Final = 1
 """The log keeps its first records for ever: raising this asks for logs that were written anew."""
 NEWEST: Final = 1
 
 _UPGRADE: Final = "upgrade this process to an aion-store that reads it"
-_SUBJECT: Final = "The log's record format"
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,14 +36,15 @@ class RecordFormats:
     def __str__(self) -> str:
         return str(self.newest) if self.oldest == self.newest else f"{self.oldest} to {self.newest}"
 
-    def unreadable(self, version: int, offset: int) -> SchemaMismatchError:
+    def unreadable(self, version: int, offset: int) -> UnreadableRecordError:
         """The error of a reader that meets a record of another version: it must stop there, never skip."""
-        return SchemaMismatchError(self._expected(version), f"version {version} at offset {offset}", _SUBJECT)
+        return UnreadableRecordError(version, offset, self._expected(version))
 
     def check_finalized(self, version: int) -> None:
         """Raises SchemaMismatchError when a store's finalized version isn't one that this build reads and writes."""
         if not self.oldest <= version <= self.newest:
-            raise SchemaMismatchError(self._expected(version), f"version {version}, which is finalized", _SUBJECT)
+            found = f"version {version}, which is finalized"
+            raise SchemaMismatchError(self._expected(version), found, "The log's record format")
 
     def _expected(self, version: int) -> str:
         if version > self.newest:

@@ -90,7 +90,7 @@ def parse_record(
 ) -> ParsedRecord:
     """What a record read from the log is; a header without a value isn't there.
 
-    Raises SchemaMismatchError for one of ours in a version that isn't of `formats`.
+    Raises UnreadableRecordError for one of ours in a version that isn't of `formats`.
     """
     fields = cast("dict[str, bytes]", dict(headers or ()))
     try:

@@ -20,15 +20,16 @@ _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 class PartitionStream:
     """Takes a partition's stretches in order from a place on, and gives the events that follow that place.
 
-    Appends whose first record the log took before `since_ms` (ms since 1970) are passed over.
+    Appends whose first record the log took before `since_ms` (ms since 1970) are passed over. `whole`: an append
+    that the place is inside of is given from its first event.
     """
 
-    def __init__(self, partition: int, start: PartitionPosition, since_ms: int = 0) -> None:
+    def __init__(self, partition: int, start: PartitionPosition, since_ms: int = 0, *, whole: bool = False) -> None:
         self.partition = partition
         self._since_ms = since_ms
         self.position = start
         self._read_to = start.offset
-        self._after = start.ordinal
+        self._after = 0 if whole else start.ordinal
         self._last = start.ordinal
         self._anything_may_follow = start.ordinal == 0 and start.offset > 0
         self._inside = start.ordinal > 0
