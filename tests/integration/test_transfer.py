@@ -34,7 +34,7 @@ from aion_store.memory import MemoryStore
 from aion_store.memory.scripted import ScriptedStore
 from aion_store.model.events import Event
 from aion_store.streams.event import StreamedEvent
-from aion_store.streams.position import Start, StreamPosition
+from aion_store.streams.position import PartitionPosition, Start, StreamPosition
 from tests.contracts.test_kafka import fresh_store
 from tests.projected_log import PlainWriter
 from tests.servers import Servers
@@ -311,16 +311,40 @@ def tailing(*arguments: str, environment: dict[str, str]) -> Generator[subproces
         process.communicate()
 
 
-def test_tail_is_live_filters_and_ends_quietly(servers: Servers, database: str, topic_prefix: str) -> None:
-    writer, _ = make_log(servers, topic_prefix, 1)
+def prepared(servers: Servers, database: str, prefix: str, partitions: int) -> dict[str, str]:
+    """The environment of commands, on a log with its tables."""
     environment = {
         "AION_STORE_BOOTSTRAP_SERVERS": servers.bootstrap_servers,
         "AION_STORE_POSTGRES_DSN": database,
-        "AION_STORE_TOPIC_PREFIX": topic_prefix,
-        "AION_STORE_PARTITIONS": "1",
+        "AION_STORE_TOPIC_PREFIX": prefix,
+        "AION_STORE_PARTITIONS": str(partitions),
     }
     given = {name.removeprefix("AION_STORE_").lower(): value for name, value in environment.items()}
     asyncio.run(prepare(Settings.load(given)))
+    return environment
+
+
+def test_a_position_of_one_workflow_is_refused_where_the_whole_log_is_read(
+    servers: Servers, database: str, topic_prefix: str, tmp_path: Path
+) -> None:
+    writer, _ = make_log(servers, topic_prefix)
+    environment = {**os.environ, **prepared(servers, database, topic_prefix, 2)}
+    narrow = str(StreamPosition(writer.topics.events.topic_id, {0: PartitionPosition(3, 3)}))
+    for arguments in (
+        ["tail", "--from", narrow],
+        ["export", str(tmp_path / "new"), "--until", narrow],
+        ["audit", "replay", "--until", narrow],
+    ):
+        command = [str(COMMAND), *arguments]
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, check=False)
+        assert (done.returncode, done.stdout) == (2, "")
+        assert "names no place in partition 1" in done.stderr
+        assert len(done.stderr.splitlines()) == 1
+
+
+def test_tail_is_live_filters_and_ends_quietly(servers: Servers, database: str, topic_prefix: str) -> None:
+    writer, _ = make_log(servers, topic_prefix, 1)
+    environment = prepared(servers, database, topic_prefix, 1)
     live = HistoryBuilder(workflow(7))
     with (
         tailing("--from", "beginning", "--kind", "ActivityFailed", environment=environment) as some,
