@@ -1,15 +1,9 @@
-"""Events out of the log and in again: tail, export and import, as commands and on real servers."""
+"""Events out of the log and in again: export and import, on real servers, and what their commands refuse."""
 
 from __future__ import annotations
 
 import asyncio
 import json
-import os
-import signal
-import subprocess
-import sys
-from collections.abc import Generator
-from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -19,9 +13,7 @@ import pytest
 from typer.testing import CliRunner
 
 from aion_producers.topics import ensure_topics
-from aion_service.backends import prepare
 from aion_service.cli.commands import app
-from aion_service.settings import Settings
 from aion_service.transfer import export as exports
 from aion_service.transfer.export import Edge, Format, Manifest, export
 from aion_service.transfer.importing import check_files, import_files
@@ -34,13 +26,12 @@ from aion_store.memory import MemoryStore
 from aion_store.memory.scripted import ScriptedStore
 from aion_store.model.events import Event
 from aion_store.streams.event import StreamedEvent
-from aion_store.streams.position import PartitionPosition, Start, StreamPosition
+from aion_store.streams.position import Start, StreamPosition
 from tests.contracts.test_kafka import fresh_store
 from tests.projected_log import PlainWriter
 from tests.servers import Servers
 from tests.streaming import log_streams, take
 
-COMMAND = Path(sys.executable).with_name("aion-store")
 TIMEOUT_S = 20.0
 HALF_AN_APPEND = (
     f'{{"v":1,"workflow_id":"{workflow(1)}","seq":1,"append_id":"a","append_index":1,"append_count":2,"event":'
@@ -298,81 +289,6 @@ def test_what_cannot_be_imported_is_named(text: str, complaint: str, tmp_path: P
     (tmp_path / "file").write_text(text)
     with pytest.raises(ConfigurationError, match=complaint):
         check_files([tmp_path / "file"])
-
-
-@contextmanager
-def tailing(*arguments: str, environment: dict[str, str]) -> Generator[subprocess.Popen[bytes]]:
-    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
-    process = subprocess.Popen([str(COMMAND), "tail", *arguments], env={**os.environ, **environment}, **pipes)
-    try:
-        yield process
-    finally:
-        process.kill()
-        process.communicate()
-
-
-def prepared(servers: Servers, database: str, prefix: str, partitions: int) -> dict[str, str]:
-    """The environment of commands, on a log with its tables."""
-    environment = {
-        "AION_STORE_BOOTSTRAP_SERVERS": servers.bootstrap_servers,
-        "AION_STORE_POSTGRES_DSN": database,
-        "AION_STORE_TOPIC_PREFIX": prefix,
-        "AION_STORE_PARTITIONS": str(partitions),
-    }
-    given = {name.removeprefix("AION_STORE_").lower(): value for name, value in environment.items()}
-    asyncio.run(prepare(Settings.load(given)))
-    return environment
-
-
-def test_a_position_of_one_workflow_is_refused_where_the_whole_log_is_read(
-    servers: Servers, database: str, topic_prefix: str, tmp_path: Path
-) -> None:
-    writer, _ = make_log(servers, topic_prefix)
-    environment = {**os.environ, **prepared(servers, database, topic_prefix, 2)}
-    narrow = str(StreamPosition(writer.topics.events.topic_id, {0: PartitionPosition(3, 3)}))
-    for arguments in (
-        ["tail", "--from", narrow],
-        ["export", str(tmp_path / "new"), "--until", narrow],
-        ["audit", "replay", "--until", narrow],
-    ):
-        command = [str(COMMAND), *arguments]
-        done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, check=False)
-        assert (done.returncode, done.stdout) == (2, "")
-        assert "names no place in partition 1" in done.stderr
-        assert len(done.stderr.splitlines()) == 1
-
-
-def test_tail_is_live_filters_and_ends_quietly(servers: Servers, database: str, topic_prefix: str) -> None:
-    writer, _ = make_log(servers, topic_prefix, 1)
-    environment = prepared(servers, database, topic_prefix, 1)
-    live = HistoryBuilder(workflow(7))
-    with (
-        tailing("--from", "beginning", "--kind", "ActivityFailed", environment=environment) as some,
-        tailing("--from", "beginning", environment=environment) as all_of_it,
-    ):
-        failed = [json.loads(some.stdout.readline()) for _ in range(6)]  # type: ignore[union-attr]
-        assert {line["kind"] for line in failed} == {"ActivityFailed"}
-        first = json.loads(all_of_it.stdout.readline())  # type: ignore[union-attr]
-        assert first["event"]["type"] == first["kind"] == "WorkflowStarted"
-        with writer.transaction():
-            writer.append(workflow(7), [live.activity_failed(1)])
-        line = json.loads(some.stdout.readline())  # type: ignore[union-attr]
-        assert (line["workflow_id"], line["seq"]) == (str(workflow(7)), 1)
-        some.send_signal(signal.SIGINT)
-        assert some.wait(10) == 0
-        assert some.stderr.read() == b""  # type: ignore[union-attr]
-        all_of_it.stdout.close()  # type: ignore[union-attr]
-        assert all_of_it.wait(10) == 0
-        assert all_of_it.stderr.read() == b""  # type: ignore[union-attr]
-        all_of_it.stdout = None
-    with tailing("--from", line["position"], environment=environment) as again:
-        with writer.transaction():
-            writer.append(workflow(7), [live.signal()])
-        assert json.loads(again.stdout.readline())["seq"] == 2  # type: ignore[union-attr]
-        again.stdout.close()  # type: ignore[union-attr]
-        assert again.wait(10) == 0  # with nothing to write
-        assert again.stderr.read() == b""  # type: ignore[union-attr]
-        again.stdout = None
 
 
 @pytest.mark.parametrize(
