@@ -24,7 +24,7 @@ from aion_projectors.shared_filling import FillingOrders, fill_shares, shares_of
 from aion_store.archive.archive import Archive
 from aion_store.errors import ConfigurationError, SchemaMismatchError
 from aion_store.kafka.client import ClientSettings
-from aion_store.postgres.attribute_registry import index_attributes
+from aion_store.postgres.attribute_registry import index_attributes, registered_attributes
 from aion_store.postgres.errors import postgres_errors
 from aion_store.postgres.freshness import channel
 from aion_store.postgres.generation import LogPartition
@@ -44,6 +44,7 @@ from aion_store.postgres.generations import (
 from aion_store.postgres.log_identity import LogIdentity, check_identity
 from aion_store.postgres.migrate import migrations
 from aion_store.postgres.shards import check_held, places_of
+from aion_store.visibility.fields import AttributeType
 
 APPLICATION_NAME: Final = "aion-store rebuild"
 SWAP_S: Final = 0.8
@@ -196,22 +197,33 @@ class Rebuild:
             while True:
                 await filling.fill(progress)
                 async with _waiting_for_locks(connection):
-                    await index_attributes(connection, self.schema, generation)  # those registered meanwhile as well
+                    attributes = await index_attributes(connection, self.schema, generation)
                     if not analyzed:
                         await _analyze(connection, generation)
                 if not analyzed:
                     analyzed = True
                     continue
-                swap_s = await self._swap(connection, generation, filling)
+                swap_s = await self._swap(connection, generation, filling, attributes)
                 if swap_s is not None:
                     return swap_s
 
-    async def _swap(self, connection: AsyncConnection[Any], generation: str, filling: Filling) -> float | None:
-        """Make the new generation live; for how long nothing was applied. None: it must catch up again first."""
+    async def _swap(
+        self,
+        connection: AsyncConnection[Any],
+        generation: str,
+        filling: Filling,
+        attributes: Mapping[str, AttributeType],
+    ) -> float | None:
+        """Make the new generation live; for how long nothing was applied.
+
+        None: it must catch up again first, or an attribute was registered beside those that it has indexes of.
+        """
         try:
             async with connection.transaction():
                 held = await hold_live(connection, self.schema)
                 began = time.monotonic()
+                if await registered_attributes(connection, self.schema) != attributes:
+                    raise psycopg.Rollback
                 goals = self._goals(held)
                 if not await filling.reach(goals, began + SWAP_S):
                     await filling.check_reachable(goals)

@@ -21,6 +21,11 @@ def test_positions_read_as_they_did(vector: dict[str, Any]) -> None:
     assert StreamPosition.parse(vector["text"]) == position
 
 
+def test_the_position_of_a_group_that_read_nothing_yet_is_read_back() -> None:
+    position = StreamPosition("AbCdEfGhIjKlMnOpQrStUv", {})
+    assert StreamPosition.parse(str(position)) == position
+
+
 @pytest.mark.parametrize("change", [lambda text: text[:-1], lambda text: text.replace("-15-", "-16-"), lambda _: ""])
 def test_a_text_that_was_changed_is_refused(change: Any) -> None:
     with pytest.raises(ValueError, match="isn't a stream position"):

@@ -158,6 +158,9 @@ def test_what_kafka_let_go_of_is_read_from_the_archive(scene: Scene, tmp_path: P
     longer = scene.opened()
     assert sum(point.ordinal for point in longer.points.values()) == 84
     scene.let_kafka_delete()
+    checkpoint = ("audit", "checkpoint", "--key-file", str(scene.key_file), "--directory", str(notes))
+    assert "docs/archive.md" in scene.run(*checkpoint, code=2, archived=False)
+    assert ".note" in scene.run(*checkpoint)
     assert "84 events of 16 workflows are as the log says; 0 differences" in scene.run("verify")
     checked = scene.run("archive", "verify", "--directory", str(scene.directory), "--key", verifier)
     assert f"{84 + 3 * PARTITIONS} records in {len(longer.files)} files" in checked

@@ -22,6 +22,7 @@ from tests.kafka_node import KafkaNode
 from tests.projected_log import PlainWriter, parts_of
 from tests.segments import Batch, Record, read_segment, write_segment
 from tests.servers import Servers
+from tests.waiting import next_line
 
 COMMAND = Path(sys.executable).with_name("aion-store")
 TIMEOUT_S = 20.0
@@ -213,10 +214,12 @@ def test_the_commands_sign_rotate_and_verify(
     rotated = ("--rotation", "notes/rotation.note")
     scheduling = ["checkpoint", "--key-file", "second.key", "--directory", "notes", *rotated, "--every", "1"]
     with subprocess.Popen([str(COMMAND), "audit", *scheduling], stdout=subprocess.PIPE, text=True) as scheduled:
-        assert scheduled.stdout is not None
-        notes = [scheduled.stdout.readline().strip() for _ in range(2)]
-        scheduled.terminate()
-        assert scheduled.wait(10) == 0
+        try:
+            notes = [next_line(scheduled.stdout).strip() for _ in range(2)]
+            scheduled.terminate()
+            assert scheduled.wait(10) == 0
+        finally:
+            scheduled.kill()
     assert len({note, *notes}) == 3
     assert audit("verify", "--key", first, *rotated, "--from", notes[1]).startswith("0 records")
     writer.skip(0, 1)

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from typing import Any
 
 import psycopg
 import pytest
@@ -13,6 +14,7 @@ from psycopg.pq import TransactionStatus
 from pydantic import SecretStr
 
 from aion_projectors import filling, shared_filling
+from aion_projectors import rebuild as rebuild_module
 from aion_projectors.filling import Progress
 from aion_projectors.rebuild import APPLICATION_NAME, Rebuild, Rebuilt
 from aion_projectors.shared_filling import FillingOrders, fill_shares
@@ -23,6 +25,7 @@ from aion_store import AppendBatch, Consistency, Event, WorkflowFilter, WriteTok
 from aion_store.conformance.events import HistoryBuilder, workflow
 from aion_store.errors import ConfigurationError, LogGapError, SchemaMismatchError
 from aion_store.log.record import Draft
+from aion_store.postgres import attribute_registry
 from aion_store.postgres.attribute_registry import AttributeRegistry
 from aion_store.postgres.generations import create_generation
 from aion_store.projected import LogName
@@ -250,6 +253,44 @@ def test_a_rebuilt_generation_is_like_a_migrated_one(projected: Projected) -> No
     rebuild(projected)
     assert projected.rows(describe, *["aion_g2"] * 5) == before
     assert len(before) > 100
+
+
+def indexes(projected: Projected, generation: str) -> int:
+    """How many search attributes have a whole index there."""
+    count = (
+        "select count(*) from pg_index join pg_class on oid = indexrelid where indisvalid"
+        " and relnamespace = to_regnamespace(%s) and relname like 'workflows\\_attribute\\_%%'"
+    )
+    return projected.rows(count, generation)[0][0]
+
+
+def test_an_attribute_registered_while_a_rebuild_swaps_has_its_index(
+    projected: Projected, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_histories(projected, range(1, 6))
+    registry = AttributeRegistry(projected.dsn, "aion")
+    index_attributes, make_index = rebuild_module.index_attributes, attribute_registry._make_index
+
+    async def index_then_register(*arguments: Any) -> Any:
+        indexed = await index_attributes(*arguments)
+        if len(indexed) < 3:
+            await registry.register(f"attribute-{len(indexed)}", AttributeType.INT, 30)
+        return indexed
+
+    async def index_then_rebuild(*arguments: Any) -> None:
+        await make_index(*arguments)
+        if schemas(projected) == ["aion_g2"]:
+            assert (await rebuild_of(projected).run(lambda *_: None, resume=False)).generation == "aion_g3"
+
+    with monkeypatch.context() as registering:
+        registering.setattr(rebuild_module, "index_attributes", index_then_register)
+        assert rebuild(projected).generation == "aion_g2"
+    assert indexes(projected, "aion_g2") == 3
+    monkeypatch.setattr(attribute_registry, "_make_index", index_then_rebuild)
+    asyncio.run(registry.register("last", AttributeType.KEYWORD_LIST, 60))
+    assert schemas(projected) == ["aion_g3"]
+    assert indexes(projected, "aion_g3") == 4
+    assert_clean(projected)
 
 
 def test_a_log_with_a_gap_or_another_log_is_refused_and_the_live_tables_stay(

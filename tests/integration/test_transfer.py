@@ -1,15 +1,9 @@
-"""Events out of the log and in again: tail, export and import, as commands and on real servers."""
+"""Events out of the log and in again: export and import, on real servers, and what their commands refuse."""
 
 from __future__ import annotations
 
 import asyncio
 import json
-import os
-import signal
-import subprocess
-import sys
-from collections.abc import Generator
-from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -19,9 +13,7 @@ import pytest
 from typer.testing import CliRunner
 
 from aion_producers.topics import ensure_topics
-from aion_service.backends import prepare
 from aion_service.cli.commands import app
-from aion_service.settings import Settings
 from aion_service.transfer import export as exports
 from aion_service.transfer.export import Edge, Format, Manifest, export
 from aion_service.transfer.importing import check_files, import_files
@@ -40,7 +32,6 @@ from tests.projected_log import PlainWriter
 from tests.servers import Servers
 from tests.streaming import log_streams, take
 
-COMMAND = Path(sys.executable).with_name("aion-store")
 TIMEOUT_S = 20.0
 HALF_AN_APPEND = (
     f'{{"v":1,"workflow_id":"{workflow(1)}","seq":1,"append_id":"a","append_index":1,"append_count":2,"event":'
@@ -298,57 +289,6 @@ def test_what_cannot_be_imported_is_named(text: str, complaint: str, tmp_path: P
     (tmp_path / "file").write_text(text)
     with pytest.raises(ConfigurationError, match=complaint):
         check_files([tmp_path / "file"])
-
-
-@contextmanager
-def tailing(*arguments: str, environment: dict[str, str]) -> Generator[subprocess.Popen[bytes]]:
-    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
-    process = subprocess.Popen([str(COMMAND), "tail", *arguments], env={**os.environ, **environment}, **pipes)
-    try:
-        yield process
-    finally:
-        process.kill()
-        process.communicate()
-
-
-def test_tail_is_live_filters_and_ends_quietly(servers: Servers, database: str, topic_prefix: str) -> None:
-    writer, _ = make_log(servers, topic_prefix, 1)
-    environment = {
-        "AION_STORE_BOOTSTRAP_SERVERS": servers.bootstrap_servers,
-        "AION_STORE_POSTGRES_DSN": database,
-        "AION_STORE_TOPIC_PREFIX": topic_prefix,
-        "AION_STORE_PARTITIONS": "1",
-    }
-    given = {name.removeprefix("AION_STORE_").lower(): value for name, value in environment.items()}
-    asyncio.run(prepare(Settings.load(given)))
-    live = HistoryBuilder(workflow(7))
-    with (
-        tailing("--from", "beginning", "--kind", "ActivityFailed", environment=environment) as some,
-        tailing("--from", "beginning", environment=environment) as all_of_it,
-    ):
-        failed = [json.loads(some.stdout.readline()) for _ in range(6)]  # type: ignore[union-attr]
-        assert {line["kind"] for line in failed} == {"ActivityFailed"}
-        first = json.loads(all_of_it.stdout.readline())  # type: ignore[union-attr]
-        assert first["event"]["type"] == first["kind"] == "WorkflowStarted"
-        with writer.transaction():
-            writer.append(workflow(7), [live.activity_failed(1)])
-        line = json.loads(some.stdout.readline())  # type: ignore[union-attr]
-        assert (line["workflow_id"], line["seq"]) == (str(workflow(7)), 1)
-        some.send_signal(signal.SIGINT)
-        assert some.wait(10) == 0
-        assert some.stderr.read() == b""  # type: ignore[union-attr]
-        all_of_it.stdout.close()  # type: ignore[union-attr]
-        assert all_of_it.wait(10) == 0
-        assert all_of_it.stderr.read() == b""  # type: ignore[union-attr]
-        all_of_it.stdout = None
-    with tailing("--from", line["position"], environment=environment) as again:
-        with writer.transaction():
-            writer.append(workflow(7), [live.signal()])
-        assert json.loads(again.stdout.readline())["seq"] == 2  # type: ignore[union-attr]
-        again.stdout.close()  # type: ignore[union-attr]
-        assert again.wait(10) == 0  # with nothing to write
-        assert again.stderr.read() == b""  # type: ignore[union-attr]
-        again.stdout = None
 
 
 @pytest.mark.parametrize(

@@ -178,7 +178,7 @@ def _continue(log: LogConnection, directory: Path, keys: Sequence[VerifierKey]) 
     if not notes:
         return verify(log.client, log.events, beginnings(log.events), archive=log.archive)
     last = _opened(max(notes, key=_time_in), keys, log)
-    return verify(log.client, log.events, last.points)
+    return verify(log.client, log.events, last.points, archive=log.archive)
 
 
 def _time_in(note: Path) -> str:

@@ -15,6 +15,7 @@ from aion_service.transfer.lines import line_of
 from aion_store.errors import ConfigurationError
 from aion_store.limits import MAX_NAME_BYTES
 from aion_store.model.ids import WorkflowId, checked_name
+from aion_store.streams.request import NoPlaceError
 
 
 async def tail(
@@ -40,6 +41,8 @@ async def tail(
                         put_now(line_of(event, position=str(events.position)))
         except* ReaderGoneError:
             pass
+        except* NoPlaceError as found:
+            raise ConfigurationError(f"--from doesn't fit: {found.exceptions[0]}.") from found
     return OK
 
 

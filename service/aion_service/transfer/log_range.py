@@ -8,6 +8,7 @@ from typing import Final, NamedTuple, TypeAlias
 
 from aion_store.archive.archive import Archive
 from aion_store.archive.reading import offsets_since, scan_log
+from aion_store.errors import ConfigurationError
 from aion_store.kafka.client import ClientSettings
 from aion_store.kafka.end_of_log import EndOfLog, end_of
 from aion_store.kafka.topic import TopicIdentity
@@ -15,7 +16,7 @@ from aion_store.streams.event import StreamedEvent
 from aion_store.streams.partition_stream import PartitionStream
 from aion_store.streams.position import PartitionPosition, Start, StreamPosition
 from aion_store.streams.reading import milliseconds_of
-from aion_store.streams.request import places_in
+from aion_store.streams.request import NoPlaceError, places_in
 
 TIMEOUT_S: Final = 30.0
 
@@ -35,12 +36,15 @@ def places_of(
 ) -> dict[int, PartitionPosition]:
     """An edge of a range as places: of a time, those before the first append that the log took then or later.
 
-    A time that Kafka no longer knows is looked up in `archive`. Raises SchemaMismatchError for a position of another
-    topic, or a time that nothing tells any more; UnavailableError.
+    A time that Kafka no longer knows is looked up in `archive`. Raises ConfigurationError for a position that lacks a
+    partition, SchemaMismatchError for one of another topic or a time that nothing tells any more; UnavailableError.
     """
     partitions = range(topic.partitions)
     if isinstance(edge, StreamPosition):
-        return places_in(edge, topic.topic_id, partitions)
+        try:
+            return places_in(edge, topic.topic_id, partitions)
+        except NoPlaceError as error:
+            raise ConfigurationError(f"That range can't be read: {error}.") from error
     if edge is Start.BEGINNING:
         return dict.fromkeys(partitions, PartitionPosition(0, 0))
     with EndOfLog(settings) as end_of_log:

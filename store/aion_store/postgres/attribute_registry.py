@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from functools import cache
 from typing import Any, Final
 
+import psycopg
 from psycopg import AsyncConnection, sql
 
 from aion_store.errors import LimitExceededError, SchemaMismatchError, UnavailableError
@@ -52,21 +53,30 @@ class AttributeRegistry:
                 self._dsn, autocommit=True, connect_timeout=_CONNECT_S, application_name="aion-store registry"
             ) as connection:
                 await connection.execute(_statements()["lock"].bind(), {"schema": self._schema})
-                registered = await self._registered(connection)
+                registered = await registered_attributes(connection, self._schema)
                 if registered.get(name, of) is not of:
                     raise SchemaMismatchError(registered[name], of, f"The search attribute {name!r}")
                 if len(registered.keys() | {name}) > MAX_REGISTERED_ATTRIBUTES:
                     limit = MAX_REGISTERED_ATTRIBUTES
                     raise LimitExceededError("registered search attributes", limit, len(registered) + 1)
-                live: Any = await (await connection.execute(select_generation(self._schema))).fetchone()
-                await _make_index(connection, live[0], name, of)
-                await connection.execute(
-                    _statements()["insert_attribute"].bind(control=self._schema), {"name": name, "type": of}
-                )
+                while not await self._register_on_live(connection, name, of):
+                    pass
 
-    async def _registered(self, connection: AsyncConnection[Any]) -> dict[str, AttributeType]:
-        cursor = await connection.execute(query("select_search_attributes", "", self._schema))
-        return {name: AttributeType(of) for name, of in await cursor.fetchall()}
+    async def _register_on_live(self, connection: AsyncConnection[Any], name: str, of: AttributeType) -> bool:
+        """Whether the tables with the index were live still when the row was inserted: a rebuild may swap meanwhile."""
+        live = await _live(connection, select_generation(self._schema))
+        try:
+            await _make_index(connection, live, name, of)
+        except (psycopg.errors.UndefinedTable, psycopg.errors.InvalidSchemaName):
+            if await _live(connection, select_generation(self._schema)) == live:
+                raise
+            return False
+        async with connection.transaction():
+            if await _live(connection, _statements()["lock_generation"].bind(control=self._schema)) != live:
+                return False
+            insert = _statements()["insert_attribute"].bind(control=self._schema)
+            await connection.execute(insert, {"name": name, "type": of})
+        return True
 
 
 class ShardedRegistry:
@@ -81,12 +91,29 @@ class ShardedRegistry:
             await registry.register(name, of, timeout_s)
 
 
-async def index_attributes(connection: AsyncConnection[Any], control: str, generation: str) -> None:
-    """Make the indexes of all registered attributes on a generation of tables that nobody uses yet."""
-    cursor = await connection.execute(query("select_search_attributes", "", control))
-    for name, of in await cursor.fetchall():
+async def index_attributes(
+    connection: AsyncConnection[Any], control: str, generation: str
+) -> Mapping[str, AttributeType]:
+    """Make the indexes of all registered attributes on a generation of tables that nobody uses yet; those attributes.
+
+    Before the generation is made live, ask `registered_attributes` whether there are others by then.
+    """
+    attributes = await registered_attributes(connection, control)
+    for name, of in attributes.items():
         for statement in ("create_index", "create_statistics"):
-            await connection.execute(_on_attribute(statement, generation, name, AttributeType(of)))
+            await connection.execute(_on_attribute(statement, generation, name, of))
+    return attributes
+
+
+async def registered_attributes(connection: AsyncConnection[Any], control: str) -> Mapping[str, AttributeType]:
+    """All registered attributes. While a transaction holds the live generation, no other is registered."""
+    cursor = await connection.execute(query("select_search_attributes", "", control))
+    return {name: AttributeType(of) for name, of in await cursor.fetchall()}
+
+
+async def _live(connection: AsyncConnection[Any], statement: bytes) -> str:
+    row: Any = await (await connection.execute(statement)).fetchone()
+    return row[0]
 
 
 async def _make_index(connection: AsyncConnection[Any], generation: str, name: str, of: AttributeType) -> None:

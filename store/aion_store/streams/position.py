@@ -1,7 +1,7 @@
 """Where a subscription begins and how far it has come, as values and as text that can cross processes.
 
-The text is `as1.TOPIC_ID.POSITIONS.CHECK`: for each partition `PARTITION-OFFSET-ORDINAL`, joined by `_`. Its form is
-frozen by golden vectors.
+The text is `as1.TOPIC_ID.POSITIONS.CHECK`: for each partition `PARTITION-OFFSET-ORDINAL`, joined by `_`; nothing where
+nothing was read yet. Its form is frozen by golden vectors.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from aion_store.model.consistency import check_of
 
 _NUMBER: Final = r"(?:0|[1-9]\d{0,18})"
 _TEXT: Final = re.compile(
-    rf"as1\.([A-Za-z0-9_-]{{22}})\.((?:{_NUMBER}-{_NUMBER}-{_NUMBER}_?)+)\.([0-9a-f]{{8}})", re.ASCII
+    rf"as1\.([A-Za-z0-9_-]{{22}})\.((?:{_NUMBER}-{_NUMBER}-{_NUMBER}_?)*)\.([0-9a-f]{{8}})", re.ASCII
 )
 
 
@@ -58,9 +58,9 @@ class StreamPosition:
         """A position from its text; raises ValueError for any text that `str(position)` didn't make."""
         match = _TEXT.fullmatch(text)
         if match is not None and check_of(text.rpartition(".")[0]) == match[3]:
-            numbers = [tuple(map(int, place.split("-"))) for place in match[2].split("_")]
+            numbers = [tuple(map(int, place.split("-"))) for place in match[2].split("_") if place]
             places = {partition: PartitionPosition(offset, ordinal) for partition, offset, ordinal in numbers}
             position = cls(match[1], places)
-            if max(map(max, numbers)) <= MAX_INTEGER and str(position) == text:
+            if max(map(max, numbers), default=0) <= MAX_INTEGER and str(position) == text:
                 return position
         raise ValueError(f"{text[:80]!r} isn't a stream position, or was cut or changed on its way")

@@ -88,14 +88,24 @@ def _names(argument: str, names: Collection[str] | None) -> frozenset[str] | Non
     return frozenset(checked_name(name) for name in names)
 
 
+class NoPlaceError(ValueError):
+    """A position names no place in a partition that is to be read: it is one of a narrower subscription."""
+
+    def __init__(self, partition: int) -> None:
+        super().__init__(
+            f"the position names no place in partition {partition}, which is to be read: a position of one workflow, "
+            "or of a group, isn't one of the whole log"
+        )
+
+
 def places_in(position: StreamPosition, topic_id: str, partitions: Collection[int]) -> dict[int, PartitionPosition]:
     """The position's places in these partitions.
 
-    Raises SchemaMismatchError for a position of another topic, ValueError for one that lacks a partition.
+    Raises SchemaMismatchError for a position of another topic, NoPlaceError for one that lacks a partition.
     """
     if position.topic_id != topic_id:
         raise SchemaMismatchError(topic_id, position.topic_id, "The topic of a stream position")
     missing = sorted(set(partitions) - position.partitions.keys())
     if missing:
-        raise ValueError(f"the position names no place in partition {missing[0]}, which this subscription reads")
+        raise NoPlaceError(missing[0])
     return {partition: position.partitions[partition] for partition in partitions}
