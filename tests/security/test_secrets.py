@@ -59,7 +59,14 @@ def failures(world: World, tmp_path: Path) -> list[str]:
     dsn = good["AION_STORE_POSTGRES_DSN"]
     bad_file = tmp_path / "kafka.json"
     bad_file.write_text(good["AION_STORE_KAFKA"][:-1])
-    changes = [
+    malformed = [
+        dsn.replace("postgresql:", "postgresql"),
+        dsn.replace("sslmode=verify-full", "sslmode=nonsense"),
+        dsn.replace(f"{world.users[Role.WRITER]}:", "nobody:%zz"),
+        dsn.replace("@", "/@"),
+        f"host=h password={WRONG} {WRONG}",
+    ]
+    changes: list[dict[str, str]] = [
         {"AION_STORE_KAFKA": json.dumps({**kafka, "sasl.password": WRONG})},
         {"AION_STORE_KAFKA": json.dumps({**kafka, "sasl.mechanism": "PLAIN"})},
         {"AION_STORE_KAFKA": json.dumps({**kafka, "no.such.setting": WRONG})},
@@ -67,8 +74,10 @@ def failures(world: World, tmp_path: Path) -> list[str]:
         {"AION_STORE_KAFKA": good["AION_STORE_KAFKA"][:-1]},
         {"AION_STORE_KAFKA_FILE": str(bad_file), "AION_STORE_KAFKA": ""},
         {"AION_STORE_POSTGRES_DSN": dsn.replace(f":{world.postgres.port}", ":1")},
-        {"AION_STORE_POSTGRES_DSN": dsn.replace("postgresql:", "postgresql")},
-        {"AION_STORE_POSTGRES_DSN": dsn.replace("sslmode=verify-full", "sslmode=nonsense")},
+        *({"AION_STORE_POSTGRES_DSN": each} for each in malformed),
+        *({"AION_STORE_POSTGRES_READ_DSN": each} for each in malformed),
+        *({"AION_STORE_POSTGRES_SHARDS": json.dumps({"1": each})} for each in malformed),
+        {"AION_STORE_POSTGRES_SHARDS": json.dumps({dsn: "1"})},
         {"AION_STORE_POSTGRES_DSN": dsn.replace(f"{world.users[Role.WRITER]}:", f"nobody:{WRONG}")},
         {"AION_STORE_POSTGRES_DSN": dsn, "AION_STORE_PARTITIONS": "none"},
         {"AION_STORE_BOOTSTRAP_SERVERS": "127.0.0.1:1", "AION_STORE_APPEND_TIMEOUT_S": "2"},

@@ -10,6 +10,7 @@ from typing import Final
 import psycopg
 
 from aion_store.errors import AccessDeniedError, ConfigurationError, UnavailableError
+from aion_store.postgres.dsn import EXAMPLE
 
 _NOT_LET_IN: Final = re.compile(
     r"authentication failed|no password supplied|no pg_hba\.conf entry|pg_hba\.conf rejects|is not permitted to log in"
@@ -23,8 +24,8 @@ _NOT_LET_IN: Final = re.compile(
 here is a connection that broke, as `unexpected eof while reading` is where the server died.
 """
 _NO_DSN: Final = (
-    "The Postgres DSN can't be used: give a URL or key=value text as libpq takes it, as in "
-    "postgresql://user@host:5432/database?sslmode=verify-full (libpq's words are left out, they may repeat a password)."
+    f"The Postgres DSN can't be used: give a URL or key=value text as libpq takes it, as in {EXAMPLE} "
+    "(libpq's words are left out, they may repeat a password)."
 )
 
 
