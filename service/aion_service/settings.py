@@ -18,6 +18,7 @@ from pydantic import AfterValidator, Field, SecretStr, ValidationError, field_va
 from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, SettingsError
 
+from aion_service.audit.signed_note import VerifierKey
 from aion_service.environment import ENV_PREFIX, check_names, file_variable, variable
 from aion_service.shares import Share, check_address, parse_share
 from aion_store.errors import ConfigurationError
@@ -109,6 +110,23 @@ class Settings(BaseSettings):
         if not _PREFIX.fullmatch(value):
             raise ValueError("a topic prefix is 1 to 100 of A-Z a-z 0-9 . _ -")
         return value
+
+    @field_validator("bootstrap_servers")
+    @classmethod
+    def _servers(cls, value: str | None) -> str | None:
+        if value is not None and "@" in value:
+            raise ValueError("Kafka's addresses are host:port and have no user; log-ins are among Kafka's settings")
+        return value
+
+    @field_validator("archive_key")
+    @classmethod
+    def _key(cls, value: str | None) -> str | None:
+        if value is None:
+            return None
+        try:
+            return str(VerifierKey.parse(value.strip()))
+        except ConfigurationError as error:
+            raise ValueError(error.reason) from None
 
     @field_validator("advertised_address")
     @classmethod
@@ -254,7 +272,8 @@ class Settings(BaseSettings):
             values["bootstrap_servers"] = parts.netloc
         if parts.path.strip("/"):
             raise ConfigurationError(
-                f"The store's URL has the path {parts.path!r}, but takes none: write kafka://host:port?topic_prefix=NAME."
+                "The store's URL has a path (it isn't repeated here), but takes none: write "
+                "kafka://host:port?topic_prefix=NAME."
             )
         return cls.load(values | fixed)
 
@@ -275,7 +294,7 @@ class _SecretFiles(PydanticBaseSettingsSource):
             return json.loads(text) if field_name in _JSON else text, field_name, False
         except (OSError, ValueError) as error:
             what = error.strerror if isinstance(error, OSError) else "it isn't JSON, or not UTF-8"
-            raise ConfigurationError(f"{file_name} names {named}, which can't be used: {what}.") from None
+            raise ConfigurationError(f"{file_name} names a file that can't be used: {what}.") from None
 
     def __call__(self) -> dict[str, Any]:
         """What the files say."""
