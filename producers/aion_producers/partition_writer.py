@@ -99,22 +99,28 @@ class PartitionWriter:
         taken = self._inbox.take(
             max_writes, settings.max_transaction_records, settings.max_transaction_bytes, self._wait_s()
         )
-        for note in taken.notes:
-            ready, answers = self._cold.take_in(note, self._heads)
-            self._inbox.put_back(ready)
-            if answers:
-                self._answer(answers)
+        if taken.notes:
+            self._take_in(taken.notes)
+            return True
         if taken.writes and self._tenure is not None and self._tenure.is_suspect():
             self._inbox.put_back(taken.writes)
             self._leave_tenure()
             more = True
         elif taken.writes:
             self._singly = max(0, self._singly - len(taken.writes))
-            more = self._write(taken.writes)
+            more = self._write(self._cold.hold_back(taken.writes))
         else:
-            more = taken.notes or self._check_end()
+            more = self._check_end()
         self._cold.ask(self._heads)
-        return bool(more)
+        return more
+
+    def _take_in(self, notes: Iterable[LookedUp]) -> None:
+        """Learn what the helpers found out; what can be decided now goes before all that is queued."""
+        for note in notes:
+            ready, answers = self._cold.take_in(note, self._heads)
+            self._inbox.put_back(ready)
+            if answers:
+                self._answer(answers)
 
     def _wait_s(self) -> float | None:
         waits = [self._cold.wait_s(self._heads)]
@@ -191,7 +197,8 @@ class PartitionWriter:
                 self._end_confirmed, self._committed_at = False, time.monotonic()
                 name = self._log.name
                 self._answer([(write, name.token(ordinal)) for write, ordinal in found.items()])
-                self._inbox.put_back([write for write in unsettled if write not in found])
+                unwritten = [write for write in unsettled if write not in found]
+                self._inbox.put_back([*unwritten, *self._cold.unpark()])  # as old as that, of each workflow
                 self._holds(place.ordinal)
                 return True
 
