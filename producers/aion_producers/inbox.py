@@ -150,6 +150,12 @@ class Inbox(Generic[NoteT]):
             self._changed.notify_all()
             return self._clear()
 
+    def accept_again(self, refusal: Refusal) -> None:
+        """Take writes again, unless it was told since to refuse for another reason than this."""
+        with self._lock:
+            if self._refusal is refusal:
+                self._refusal = None
+
     def clear(self) -> list[Write]:
         """Hand out the writes that were waiting; more may come."""
         with self._lock:

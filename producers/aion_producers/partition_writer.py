@@ -11,6 +11,7 @@ import logging
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Executor
+from typing import Final
 
 from aion_producers.acquisition import Acquired, Acquisition, Deposed
 from aion_producers.cold_heads import ColdHeads, LookedUp
@@ -33,6 +34,9 @@ from aion_store.projected import ProjectedHeads
 
 _LOG = logging.getLogger(__name__)
 _MANY = 1_000_000
+_FIRST_REST_S: Final = 1.0
+_LONGEST_REST_S: Final = 60.0
+"""Between attempts after errors that take more than waiting: longer each time, since each may leave two barriers."""
 
 
 class PartitionWriter:
@@ -64,12 +68,26 @@ class PartitionWriter:
         self._place = LogPlace(0, b"")
         self._in_flight: Sequence[Write] = ()
         self._singly = 0
+        self._rest_s = _FIRST_REST_S
         self._end_confirmed = True
         self._committed_at = 0.0
         self._hanging_since: float | None = None
 
     def run(self) -> None:
-        """Write until closed, deposed, or faced with a log or tables that contradict what this version expects."""
+        """Write until closed, deposed, or faced with a log or tables that contradict what this version expects.
+
+        Where partitions are shared an error isn't the end: while this process keeps the partition nobody else gets it.
+        """
+        try:
+            while self._serve():
+                pass
+        finally:
+            self._answer([(write, write.outcome_unknown()) for write in self._in_flight])
+            if self._tenure is not None:
+                self._tenure.close()
+
+    def _serve(self) -> bool:
+        """Round after round; True when an error ended them and this writer begins anew."""
         try:
             while not self._inbox.closing and not self._mandate.withdrawn and self._step():
                 pass
@@ -77,18 +95,39 @@ class PartitionWriter:
                 self._refuse(lambda _: self._mandate.refusal(None))
         except StoreError as error:
             _LOG.error("%s partition %s takes no more: %s", self._log.topic.name, self._log.partition, error)
-            failure = error
-            self._holds(None)
-            self._refuse(lambda _: failure.with_traceback(None))
+            return self._fail(error)
         except Exception as error:  # noqa: BLE001 - a thread that ends must leave no caller waiting
             _LOG.exception("the writer of %s partition %s ended", self._log.topic.name, self._log.partition)
-            reason = f"its thread ended ({error}); open the store again"
-            self._holds(None)
-            self._refuse(lambda _: UnavailableError("The writer", reason))
-        finally:
-            self._answer([(write, write.outcome_unknown()) for write in self._in_flight])
-            if self._tenure is not None:
-                self._tenure.close()
+            then = "it begins anew" if self._mandate.renewable else "open the store again"
+            return self._fail(UnavailableError("The writer", f"its thread ended ({error}); {then}"))
+        return False
+
+    def _fail(self, failure: StoreError) -> bool:
+        """Answer everyone with the error, and whoever comes; True when, after a pause, this writer begins anew."""
+
+        def refusal(_: Write) -> StoreError:
+            return failure.with_traceback(None)
+
+        self._holds(None)
+        self._refuse(refusal)
+        if not self._mandate.renewable:
+            return False
+        self._answer([(write, write.outcome_unknown()) for write in self._in_flight])
+        self._in_flight = ()
+        self._leave_tenure()
+        self._begin_anew()
+        until = time.monotonic() + self._rest_s
+        self._rest_s = min(2 * self._rest_s, _LONGEST_REST_S)
+        while time.monotonic() < until and not self._inbox.closing and not self._mandate.withdrawn:
+            self._inbox.pause(self._settings.pause_s)
+        self._inbox.accept_again(refusal)
+        return True
+
+    def _begin_anew(self) -> None:
+        """Forget what was known of the partition: the next take-over asks first whether it is still its own."""
+        self._acquisition = Acquisition(
+            self._log, self._inbox, self._projected, self._mandate, self._give_up, assigned=False
+        )
 
     def _step(self) -> bool:
         """One round; False when there will be no other."""
@@ -162,6 +201,7 @@ class PartitionWriter:
         if broken is not None:  # out here nothing holds on to the broken client
             return self._recover(writes, group, *broken)
         self._heads.commit()
+        self._rest_s = _FIRST_REST_S
         if offset is not None:
             self._acquisition.advance(offset, self._place)
         self._place = group.place
@@ -215,9 +255,7 @@ class PartitionWriter:
         if renewable:
             waiting = [*self._inbox.clear(), *self._cold.release()]
             self._answer([(write, mandate.refusal(owner)) for write in waiting])
-            self._acquisition = Acquisition(
-                self._log, self._inbox, self._projected, mandate, self._give_up, assigned=False
-            )
+            self._begin_anew()
         else:
             self._refuse(lambda _: mandate.refusal(owner))
         self._answer([(w, name.token(found[w]) if w in found else mandate.refusal(owner)) for w in unsettled])
