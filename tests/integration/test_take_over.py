@@ -7,6 +7,7 @@ import contextlib
 import socket
 import threading
 import time
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -18,8 +19,9 @@ from aion_producers.ownership import AllPartitions, LogPartition
 from aion_producers.settings import WriterSettings
 from aion_producers.stability import StableEnds
 from aion_producers.take_over import PartitionLog
+from aion_producers.write import Write
 from aion_service.embedded.ports import free_ports
-from aion_store.errors import NotOwnerError, SchemaMismatchError, StoreError, UnavailableError
+from aion_store.errors import NotOwnerError, OutcomeUnknownError, SchemaMismatchError, StoreError, UnavailableError
 from aion_store.log.record import BARRIER, Mark
 from aion_store.model.consistency import ConsistencyToken
 from aion_store.model.ids import WorkflowId
@@ -242,6 +244,53 @@ def test_who_failed_and_loses_the_partition_lets_go_of_it(log: Log, monkeypatch:
             async with asyncio.timeout(TIMEOUT_S / 2):
                 await writer.hand_over([EVENTS])
             assert not is_running(log)
+
+    asyncio.run(scenario())
+
+
+def test_who_lost_the_partition_says_what_became_of_an_append_once_its_successor_is_there(
+    log: Log, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However long that takes, within the time that the caller has."""
+    looks_s: list[float] = []
+    look = acquisition.Acquisition._look_for_successor
+
+    def looking(self: acquisition.Acquisition, unsettled: Sequence[Write]) -> acquisition.Deposed | None:
+        looks_s.append(time.monotonic())
+        return look(self, unsettled)
+
+    async def scenario() -> None:
+        async with log.writer(FAST) as loser, log.writer(FAST) as successor:
+            await loser.append(prepare(WorkflowId.random(), 0), TIMEOUT_S)
+            await asyncio.to_thread(initialise, log, "a")
+            await asyncio.to_thread(initialise, log, "b")
+            monkeypatch.setattr(acquisition.Acquisition, "_look_for_successor", looking)
+            waiting = asyncio.create_task(loser.append(prepare(WorkflowId.random(), 0), 3 * TIMEOUT_S))
+            await asyncio.to_thread(wait_until, lambda: looks_s, "it was fenced")
+            loser.drop([EVENTS])
+            patient_s = looks_s[0] + 4 * FAST.fenced_wait_s
+            await asyncio.to_thread(wait_until, lambda: looks_s[-1] > patient_s, "it goes on looking")
+            assert not waiting.done()
+            await successor.append(prepare(WorkflowId.random(), 0), TIMEOUT_S)
+            with pytest.raises(NotOwnerError):
+                await waiting
+        assert len(await log.appends()) == 2
+
+    asyncio.run(scenario())
+
+
+def test_who_lost_the_partition_looks_no_further_once_its_callers_time_is_up(log: Log) -> None:
+    async def scenario() -> None:
+        async with log.writer(FAST) as loser:
+            await loser.append(prepare(WorkflowId.random(), 0), TIMEOUT_S)
+            await asyncio.to_thread(initialise, log, "a")
+            await asyncio.to_thread(initialise, log, "b")
+            waiting = asyncio.create_task(loser.append(prepare(WorkflowId.random(), 0), 2.0))
+            await asyncio.sleep(0)
+            loser.drop([EVENTS])
+            with pytest.raises((OutcomeUnknownError, NotOwnerError)):
+                await waiting
+            await asyncio.to_thread(wait_until, lambda: not is_running(log), "the partition's thread has ended")
 
     asyncio.run(scenario())
 
