@@ -15,6 +15,7 @@ from typing import Final
 
 from aion_producers.acquisition import Acquired, Acquisition, Deposed
 from aion_producers.cold_heads import ColdHeads, LookedUp
+from aion_producers.end_watch import EndWatch
 from aion_producers.heads import Heads
 from aion_producers.inbox import Inbox
 from aion_producers.mandate import Mandate
@@ -69,9 +70,7 @@ class PartitionWriter:
         self._in_flight: Sequence[Write] = ()
         self._singly = 0
         self._rest_s = _FIRST_REST_S
-        self._end_confirmed = True
-        self._committed_at = 0.0
-        self._hanging_since: float | None = None
+        self._end = EndWatch(settings.idle_check_s, settings.hanging_s)
 
     def run(self) -> None:
         """Write until closed, deposed, or faced with a log or tables that contradict what this version expects.
@@ -162,9 +161,7 @@ class PartitionWriter:
                 self._answer(answers)
 
     def _wait_s(self) -> float | None:
-        waits = [self._cold.wait_s(self._heads)]
-        if not self._end_confirmed:
-            waits.append(max(0.0, self._committed_at + self._settings.idle_check_s - time.monotonic()))
+        waits = self._cold.wait_s(self._heads), self._end.wait_s(time.monotonic())
         return min((wait for wait in waits if wait is not None), default=None)
 
     def _write(self, writes: Sequence[Write], *, prove_ownership: bool = False) -> bool:
@@ -206,7 +203,7 @@ class PartitionWriter:
             self._acquisition.advance(offset, self._place)
         self._place = group.place
         self._answer(group.answers(self._log.name))
-        self._end_confirmed, self._committed_at = False, time.monotonic()
+        self._end.put_off(time.monotonic())
         return True
 
     def _recover(self, writes: Iterable[Write], group: Group, fate: Fate, reason: str) -> bool:
@@ -234,7 +231,7 @@ class PartitionWriter:
                 return self._depose(unsettled, found)
             case Acquired(tenure, heads, place, found):
                 self._tenure, self._heads, self._place = tenure, heads, place
-                self._end_confirmed, self._committed_at = False, time.monotonic()
+                self._end.put_off(time.monotonic())
                 name = self._log.name
                 self._answer([(write, name.token(ordinal)) for write, ordinal in found.items()])
                 unwritten = [write for write in unsettled if write not in found]
@@ -262,27 +259,22 @@ class PartitionWriter:
         return renewable
 
     def _check_end(self) -> bool:
-        """When idle: see to it that readers can reach the end; False when this writer is done."""
-        now = time.monotonic()
-        if self._end_confirmed or now < self._committed_at + self._settings.idle_check_s:
+        """When it is time: see to it that readers can reach the end; False when this writer is done."""
+        if self._end.wait_s(time.monotonic()) != 0.0:
             return True
         try:
             ends = self._stable.ends(self._log.topic.name, self._log.partition, self._settings.idle_check_s)
         except UnavailableError:
-            self._committed_at = time.monotonic()
+            self._end.put_off(time.monotonic())
             return True
-        if ends.stable >= ends.high:
-            self._end_confirmed, self._hanging_since = True, None
-            return True
-        self._hanging_since = self._hanging_since or now
-        if now < self._hanging_since + self._settings.hanging_s:
-            self._committed_at = now
+        if not self._end.see(ends, time.monotonic()):
             return True
         _LOG.warning("%s partition %s hangs at %s", self._log.topic.name, self._log.partition, ends.stable)
-        self._hanging_since = None
+        tenure = self._tenure
         if not self._write((), prove_ownership=True):
             return False
-        self._leave_tenure()
+        if self._tenure is tenure:  # else that took the partition over
+            self._leave_tenure()
         return True
 
     def _refuse(self, refusal: Callable[[Write], StoreError]) -> None:

@@ -14,9 +14,10 @@ from aion_producers.mandate import Mandate
 from aion_producers.ownership import AllPartitions, LogPartition
 from aion_producers.partition_writer import PartitionWriter
 from aion_producers.settings import WriterSettings
-from aion_producers.stability import StableEnds
+from aion_producers.stability import Ends, StableEnds
 from aion_producers.staging import LogPlace
 from aion_producers.take_over import PartitionLog
+from aion_producers.transaction import BrokenTransactionError, Fate
 from aion_producers.write import Answer, Write
 from aion_store.errors import StoreError
 from aion_store.kafka.topic import TopicIdentity
@@ -69,11 +70,11 @@ class Tables:
 
 
 class Accepting:
-    """A tenure in which every transaction is committed; `suspect`, as after a broken connection, is told once."""
+    """A tenure in which every transaction is committed, until it is `broken`; `suspect`: a connection broke."""
 
     def __init__(self) -> None:
         self.records: list[WireRecord] = []
-        self.suspect = False
+        self.suspect = self.broken = False
 
     def transaction(self, *, ask_offset: bool) -> Accepting:
         return self
@@ -82,20 +83,29 @@ class Accepting:
         self.records.append(record)
 
     def commit(self, _: object, __: object) -> None:
-        return None
+        if self.broken:
+            raise BrokenTransactionError(Fate.UNKNOWN, "lost")
 
     def is_suspect(self) -> bool:
         return self.suspect
 
     def abandon(self) -> None:
-        self.suspect = False
+        """Nothing to let go of."""
+
+
+class NeverReached(StableEnds):
+    """An end that readers don't get to."""
+
+    def ends(self, topic: str, partition: int, timeout_s: float) -> Ends:
+        return Ends(stable=5, high=7)
 
 
 class Scene:
     """A writer that owns its partition since long ago, with helpers that wait to be told."""
 
     def __init__(self, settings: WriterSettings | None = None) -> None:
-        self.inbox, self.helpers, self.tenure = Inbox[LookedUp](), Later(), Accepting()
+        self.inbox, self.helpers = Inbox[LookedUp](), Later()
+        self.tenures: list[Accepting] = []
         self.answers: dict[Write, ConsistencyToken | StoreError] = {}
         where = LogPartition("events", 0)
         log = PartitionLog({}, TOPIC, "", *where, settings or WriterSettings())
@@ -104,7 +114,7 @@ class Scene:
             self.inbox,
             Tables(),
             self.helpers,
-            StableEnds({}),
+            NeverReached({}),
             Mandate(AllPartitions(), where),
             self._answer,
             lambda _: None,
@@ -114,7 +124,13 @@ class Scene:
 
     def _acquire(self, unsettled: Sequence[Write], *, fenced: bool) -> Acquired:
         place = LogPlace(FLOOR, chain_start(TOPIC.topic_id, 0))
+        self.tenures.append(Accepting())
         return Acquired(cast("Any", self.tenure), self.heads, place, {})
+
+    @property
+    def tenure(self) -> Accepting:
+        """The present one, or the last."""
+        return self.tenures[-1]
 
     def put(self, workflow_id: WorkflowId, expected: int) -> Write:
         append = prepare(workflow_id, expected)
@@ -196,3 +212,19 @@ def test_a_take_over_makes_those_that_wait_be_decided_anew() -> None:
     writes.append(scene.put(COLD, 7))
     scene.run()
     assert scene.outcomes(writes) == [ConsistencyToken] * 3
+
+
+def test_a_transaction_that_hangs_is_ended_by_one_take_over() -> None:
+    scene = Scene(WriterSettings(idle_check_s=0.0, hanging_s=0.0))
+    write = scene.put(COLD, 5)
+    scene.run()
+    assert scene.writer._check_end()
+    assert scene.writer._tenure is None, "it takes over in the next round"
+    scene.helpers.work()
+    scene.run()
+    assert len(scene.tenures) == 2
+    assert scene.outcomes([write]) == [ConsistencyToken]
+    scene.tenure.broken = True
+    assert scene.writer._check_end()
+    assert len(scene.tenures) == 3
+    assert cast("Any", scene.writer._tenure) is scene.tenure, "what broke meanwhile took over already"
