@@ -127,6 +127,34 @@ def test_many_batches_have_each_its_own_outcome(servers: Servers, topic_prefix: 
     asyncio.run(scenario())
 
 
+def test_after_a_restart_batches_of_many_workflows_keep_their_order(log: Log) -> None:
+    """All their heads are cold: while some are looked up, others are written and later batches are handed in."""
+    workflows = [WorkflowId.random() for _ in range(100)]
+
+    async def scenario() -> None:
+        async with log.writer() as writer:
+            await asyncio.gather(*[writer.append(prepare(each, 0), TIMEOUT_S) for each in workflows])
+        await asyncio.to_thread(log.tables.checkpoint, "events", 0)
+        log.tables.lag_s = 60.0  # from here on they answer at once, and show all of the above
+        async with log.writer(WriterSettings(max_queued_writes=9)) as writer:
+
+            async def append_others() -> None:
+                other, expected = WorkflowId.random(), 0
+                while True:
+                    await writer.append(prepare(other, expected), TIMEOUT_S)
+                    expected += 1
+
+            others = [asyncio.create_task(append_others()) for _ in range(4)]
+            batches = [prepare(each, expected) for each in workflows for expected in range(1, 8)]
+            outcomes = await writer.append_many(batches, [False] * len(batches), 3 * TIMEOUT_S)
+            for other in others:
+                other.cancel()
+            assert Counter(type(outcome) for outcome in outcomes) == {ConsistencyToken: len(batches)}
+        assert log.tables.asked
+
+    asyncio.run(scenario())
+
+
 def test_a_flood_of_one_workflow_does_not_keep_others_out(log: Log) -> None:
     flooding, other = WorkflowId.random(), WorkflowId.random()
     done: list[WorkflowId] = []
