@@ -13,6 +13,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, Final, cast
@@ -25,16 +26,14 @@ from aion_projectors import halts
 from aion_projectors.apply import Applied
 from aion_projectors.backlog import Backlog
 from aion_projectors.checkpoints import CheckpointRow
-from aion_projectors.kafka_security import KafkaSecurity, kafka_security
 from aion_projectors.plan import Behind, Gap
 from aion_projectors.projection import Projection
-from aion_projectors.recovery import NoTables
 from aion_projectors.settings import ProjectorSettings
 from aion_projectors.together import all_of
-from aion_projectors.topic_watch import REQUEST_TIMEOUT_S, OtherTopic, TopicWatch
+from aion_projectors.topic_watch import OtherTopic, TopicWatch
 from aion_projectors.transport import Fetch, ProjectorConsumer, ProjectorTransport
 from aion_store.errors import AccessDeniedError, SchemaMismatchError, UnavailableError
-from aion_store.log.format import BUILD_FORMATS, RecordFormats
+from aion_store.log.format import RecordFormats
 from aion_store.postgres.generation import LogPartition
 from aion_store.postgres.shards import Shards
 from aion_store.projected import LogName
@@ -45,19 +44,11 @@ PATIENCE_S: Final = 2.0
 """How long one of several databases may keep the others waiting: for room in what waits for it, for its checkpoints."""
 SEEK_DEADLINE_S: Final = 6.0
 """Below Faust's own deadline for a seek, past which the worker begins anew whatever the other databases do."""
-MAX_PARTITION_BYTES: Final = 4 * 1024 * 1024
 GAPS_UNTIL_HALT: Final = 3
 WATCH_S: Final = 3.0
 """How often the tables are looked at: a Postgres that lost its latest commits must not wait for the next event."""
 
 TOPIC_WATCH_S: Final = 5.0
-
-SESSION_TIMEOUT_S: Final = 6.0
-HEARTBEAT_S: Final = 0.5
-REBALANCE_TIMEOUT_S: Final = 6.0
-MAX_POLL_INTERVAL_S: Final = 300.0
-START_S: Final = 5.0
-"""How long a start that isn't wanted any more may take to finish."""
 
 _log: Final = logging.getLogger(__name__)
 
@@ -131,9 +122,11 @@ class ProjectorApp(faust.App):
         self.add_future(self._watch_membership())
         self.add_future(self._watch_topics())
 
-    async def crash(self, reason: BaseException) -> None:
-        self.fail(reason)
-        await super().crash(reason)
+    def _crash(self, reason: BaseException) -> None:
+        """As Faust's, which calls this whatever part of the app failed, also from the consumer's thread."""
+        super()._crash(reason)
+        with suppress(RuntimeError):  # the loop has ended
+            self.loop.call_soon_threadsafe(self.fail, reason)
 
     def fail(self, error: BaseException) -> None:
         """Note why the app can't go on; the first reason stays."""
@@ -331,62 +324,3 @@ class ProjectorApp(faust.App):
 
     def _place(self, tp: TP) -> LogPartition:
         return LogPartition(self._logs[tp.topic], tp.partition)
-
-
-def build_app(
-    settings: ProjectorSettings, projections: Shards[Projection], formats: RecordFormats = BUILD_FORMATS
-) -> ProjectorApp:
-    """The app for these settings, not started. Needs a running event loop; several may share one.
-
-    Static membership isn't used: it would slow a graceful leave down to the session time-out.
-    """
-    app = ProjectorApp(
-        settings.group_id,
-        broker=[f"kafka://{server}" for server in settings.bootstrap_servers],
-        broker_credentials=_credentials(kafka_security(settings.kafka)),
-        key_serializer="raw",
-        value_serializer="raw",
-        web_enabled=False,
-        topic_disable_leader=True,
-        topic_allow_declare=False,
-        stream_wait_empty=False,
-        stream_recovery_delay=0.0,
-        consumer_auto_offset_reset="none",
-        consumer_max_fetch_size=MAX_PARTITION_BYTES,
-        broker_max_poll_records=MAX_RECORDS,
-        broker_max_poll_interval=MAX_POLL_INTERVAL_S,
-        broker_session_timeout=SESSION_TIMEOUT_S,
-        broker_heartbeat_interval=HEARTBEAT_S,
-        broker_rebalance_timeout=REBALANCE_TIMEOUT_S,
-        broker_request_timeout=REQUEST_TIMEOUT_S,
-        TableManager=NoTables,
-    )
-    app.attach(settings, projections, formats)
-    return app
-
-
-def _credentials(security: KafkaSecurity) -> faust.auth.Credentials | None:
-    if (login := security.login) is not None:
-        return faust.SASLCredentials(
-            username=login.username, password=login.password, mechanism=login.mechanism, ssl_context=security.tls
-        )
-    return None if security.tls is None else faust.SSLCredentials(security.tls)
-
-
-async def run_app(app: ProjectorApp, stop: asyncio.Event) -> None:
-    """Run the app until `stop` is set. Raises what made it fail; it is stopped in any case."""
-    starting = asyncio.ensure_future(app.start())
-    stopping = asyncio.ensure_future(stop.wait())
-    try:
-        await asyncio.wait({starting, stopping, app.failure}, return_when=asyncio.FIRST_COMPLETED)
-        if starting.done():
-            starting.result()
-            await asyncio.wait({stopping, app.failure}, return_when=asyncio.FIRST_COMPLETED)
-    finally:
-        stopping.cancel()
-        await asyncio.wait({starting}, timeout=START_S)  # what was begun and not finished would be left open
-        starting.cancel()
-        await app.stop()
-        await app.close()
-    if app.failure.done() and not stop.is_set():
-        raise app.failure.result()

@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from aion_projectors import faust_app
+from aion_projectors import faust_app, topic_watch
 from aion_projectors.settings import ProjectorSettings
 from aion_store.conformance.events import HistoryBuilder, workflow
 from tests.faults.proxy import Proxy
@@ -210,7 +210,7 @@ def test_workers_go_on_by_themselves_when_postgres_comes_back(
 def test_a_worker_whose_rebalance_takes_too_long_begins_anew(
     projected: Projected, database: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(faust_app, "SEEK_DEADLINE_S", 2 * faust_app.REQUEST_TIMEOUT_S)
+    monkeypatch.setattr(faust_app, "SEEK_DEADLINE_S", 2 * topic_watch.REQUEST_TIMEOUT_S)
     histories = Histories(projected)
     far = FarPostgres(database, silent=True)
     with closing(far.proxy):
