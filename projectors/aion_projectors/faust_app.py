@@ -1,7 +1,7 @@
 """The Faust app: membership, assignment and lifecycle around the projection. It writes nothing to Kafka.
 
-Each database has an agent, which applies at once what was fetched while it applied what came before: under load in
-few big transactions instead of many small ones that wait for one another. No database waits for another: of one that
+Each database has a task, which applies at once what was fetched while it applied what came before: under load in few
+big transactions instead of many small ones that wait for one another. No database waits for another: of one that
 is away so much is fetched as may wait for it. Faults of a partition (a gap, a database that went back) end in another
 seek; a gap that persists halts the partition, for all workers.
 """
@@ -15,8 +15,7 @@ import logging
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
-from functools import partial
-from typing import Any, Final, cast
+from typing import Final, cast
 
 import faust
 from faust.app.base import BootStrategy
@@ -39,7 +38,7 @@ from aion_store.postgres.shards import Shards
 from aion_store.projected import LogName
 
 MAX_RECORDS: Final = 10_000
-"""Of a fetch; as many may wait for a database's agent before the next fetch has to."""
+"""Of a fetch; as many may wait for a database before the next fetch has to."""
 PATIENCE_S: Final = 2.0
 """How long one of several databases may keep the others waiting: for room in what waits for it, for its checkpoints."""
 SEEK_DEADLINE_S: Final = 6.0
@@ -61,11 +60,10 @@ class _Boot(BootStrategy):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Database:
-    """One database: its tables, what waits to be applied to them, and where the agent is called that does it."""
+    """One database: its tables, and what waits to be applied to them."""
 
     projection: Projection
     backlog: Backlog[TP]
-    calls: Any
 
 
 class ProjectorApp(faust.App):
@@ -83,22 +81,20 @@ class ProjectorApp(faust.App):
     _reached: dict[TP, int]
 
     def attach(self, settings: ProjectorSettings, projections: Shards[Projection], formats: RecordFormats) -> None:
-        """Give the app what it works on, and its agents."""
+        """Give the app what it works on."""
         self.settings, self.formats = settings, formats
         self.failure = asyncio.get_running_loop().create_future()
         self._logs = {settings.events_topic: "events", settings.packages_topic: "packages"}
         topic_ids = projections.default.topic_ids
         self._topic_watch = TopicWatch(settings.kafka, {topic: topic_ids[log] for topic, log in self._logs.items()})
         self._gaps, self._reached = {}, {}
-        self._databases = projections.map(
-            lambda projection: _Database(projection, Backlog(MAX_RECORDS), self.channel(maxsize=0))
-        )
-        for number, database in enumerate(self._databases.databases):
-            self.agent(database.calls, name=f"{settings.group_id}.project.{number}")(partial(self._project, database))
+        self._databases = projections.map(lambda projection: _Database(projection, Backlog(MAX_RECORDS)))
 
-    async def _project(self, database: _Database, calls: Any) -> None:
+    async def _project(self, database: _Database) -> None:
+        """Apply what waits, until the app stops. Faust's channels don't do for this: a rebalance empties them."""
         try:
-            async for _ in calls:
+            while True:
+                await database.backlog.wait()
                 was_set_aside = database.backlog.is_set_aside
                 fetch = database.backlog.take()
                 if was_set_aside:
@@ -118,6 +114,7 @@ class ProjectorApp(faust.App):
         for topic in self._logs:
             self.topics.add(self.topic(topic, key_type=bytes, value_type=bytes, acks=False))
         for database in self._databases.databases:
+            self.add_future(self._project(database))
             self.add_future(self._watch(database))
         self.add_future(self._watch_membership())
         self.add_future(self._watch_topics())
@@ -134,22 +131,19 @@ class ProjectorApp(faust.App):
             self.failure.set_result(error)
 
     async def put(self, fetch: Fetch) -> None:
-        """Add a fetch to what waits for the databases, each part once there is room for it, and call their agents.
+        """Add a fetch to what waits for the databases, each part once there is room for it.
 
-        Where no room is made in time, no more is fetched until there is some. Agents are called each time: a rebalance
-        drops calls, and an agent passes over those that find nothing.
+        Where no room is made in time, no more is fetched until there is some.
         """
         parts = [(database, {tp: fetch[tp] for tp in tps}) for database, tps in self._by_database(fetch).items()]
         for database, part in sorted(parts, key=lambda each: not each[0].backlog.has_room):
             await self._make_room(database)
             database.backlog.add(part)
-            await database.calls.put(True)
 
     async def _make_room(self, database: _Database) -> None:
         backlog = database.backlog
         if backlog.has_room or backlog.is_set_aside:
             return
-        await database.calls.put(True)
         await backlog.wait_for_room(PATIENCE_S)
         if backlog.is_set_aside:
             _log.warning("a database applies nothing: its partitions are read no further until it does")
