@@ -79,6 +79,7 @@ class ProjectorApp(faust.App):
     _topic_watch: TopicWatch
     _gaps: dict[TP, tuple[Gap, int]]
     _reached: dict[TP, int]
+    _held_up: set[TP]
 
     def attach(self, settings: ProjectorSettings, projections: Shards[Projection], formats: RecordFormats) -> None:
         """Give the app what it works on."""
@@ -87,7 +88,7 @@ class ProjectorApp(faust.App):
         self._logs = {settings.events_topic: "events", settings.packages_topic: "packages"}
         topic_ids = projections.default.topic_ids
         self._topic_watch = TopicWatch(settings.kafka, {topic: topic_ids[log] for topic, log in self._logs.items()})
-        self._gaps, self._reached = {}, {}
+        self._gaps, self._reached, self._held_up = {}, {}, set()
         self._databases = projections.map(lambda projection: _Database(projection, Backlog(MAX_RECORDS)))
 
     async def _project(self, database: _Database) -> None:
@@ -155,8 +156,8 @@ class ProjectorApp(faust.App):
             database.backlog.take()
 
     def is_set_aside(self, tp: TP) -> bool:
-        """Whether a partition's database has no room for anything more of it."""
-        return self._database(tp).backlog.is_set_aside
+        """Whether nothing more of a partition can be applied for now: another session holds it, or there is no room."""
+        return tp in self._held_up or self._database(tp).backlog.is_set_aside
 
     def by_database(self, partitions: set[TP]) -> list[set[TP]]:
         """The partitions of each database that has any of them."""
@@ -197,15 +198,34 @@ class ProjectorApp(faust.App):
         What became of a partition that was sought or taken away meanwhile is of no interest.
         """
         is_current = self._reader.is_current
-        wanted = {tp: fetched for tp, fetched in fetch.items() if is_current(tp, fetched)}
+        wanted = {tp: fetch[tp] for tp in fetch.keys() - self._held_up if is_current(tp, fetch[tp])}
         places = {self._place(tp): tp for tp, (_, stretch, lost) in wanted.items() if stretch.records or not lost}
         stretches = {place: wanted[tp].stretch for place, tp in places.items()}
-        for place, applied in (await database.projection.apply(stretches)).items():
-            if is_current(tp := places[place], wanted[tp]):
-                await self._see_to(tp, applied)
+
+        def is_wanted(place: LogPartition) -> bool:
+            return is_current(tp := places[place], wanted[tp])
+
+        outcomes = await database.projection.apply(stretches, is_wanted)
+        for place in filter(is_wanted, places):
+            if place in outcomes:
+                await self._see_to(places[place], outcomes[place])
+            else:
+                await self._set_aside(database, places[place])
         for tp, fetched in wanted.items():
             if fetched.lost and is_current(tp, fetched):
                 await self._halt_lost(tp, fetched.stretch.position)
+
+    async def _set_aside(self, database: _Database, tp: TP) -> None:
+        """Read a partition no further whose checkpoint another session holds, until it doesn't any more."""
+        _log.warning("%s [%s]: another session holds its checkpoint: it is read on once that is over", *tp)
+        self._held_up.add(tp)
+        await self._reader.settle({tp})
+        self.add_future(self._go_on(database, tp))
+
+    async def _go_on(self, database: _Database, tp: TP) -> None:
+        await database.projection.wait_for_checkpoint(self._place(tp))
+        self._held_up.discard(tp)
+        await self._reader.seek_to_checkpoints({tp} & self._reader.assignment())
 
     async def _see_to(self, tp: TP, applied: Applied) -> None:
         consumer = self._reader

@@ -92,16 +92,16 @@ def test_a_frozen_worker_that_holds_a_checkpoint_is_ended_by_its_successor(
         with stuck_in_copy(projected, histories):
             first.send_signal(signal.SIGSTOP)
         with worker_process(projected.settings, log) as second:
-            projected.wait_for_end()
+            projected.wait_for_end(deadline_s=BACK_S)
             assert "ending session" in log.read_text()
             first.send_signal(signal.SIGCONT)  # it has lost its session and its partitions, and joins again
             for _ in range(3):
                 histories.go_on()
-                projected.wait_for_end()
+                projected.wait_for_end(deadline_s=BACK_S)
             second.terminate()
             assert second.wait(20) == 0
         histories.go_on()
-        projected.wait_for_end()
+        projected.wait_for_end(deadline_s=BACK_S)
         first.terminate()
         assert first.wait(20) == 0
     assert check_tables(projected) == assert_clean(projected) == histories.written
