@@ -65,22 +65,24 @@ class Applier:
         self._held: dict[LogPartition, Held] = {}
 
     async def apply(
-        self, connection: AsyncConnection[Any], stretches: Mapping[LogPartition, Stretch]
+        self, connection: AsyncConnection[Any], stretches: Mapping[LogPartition, Stretch], *, skip_held: bool = False
     ) -> dict[LogPartition, Applied]:
         """Apply the stretches of a fetch in one transaction; what became of each partition.
+
+        `skip_held` leaves out the partitions whose checkpoints other sessions hold, instead of waiting for them.
 
         Raises psycopg's errors with nothing applied, or (a commit without an answer) all: apply it again to know.
         Raises SchemaMismatchError when the tables are another log's.
         """
         try:
-            return await self._apply(connection, stretches)
+            return await self._apply(connection, stretches, skip_held=skip_held)
         except psycopg.Error:
             if not connection.closed:
                 await connection.rollback()
             raise
 
     async def _apply(
-        self, connection: AsyncConnection[Any], stretches: Mapping[LogPartition, Stretch]
+        self, connection: AsyncConnection[Any], stretches: Mapping[LogPartition, Stretch], *, skip_held: bool
     ) -> dict[LogPartition, Applied]:
         left = {place: self._left[place] for place in stretches if place in self._left}
         intention = self._intend(left, stretches)
@@ -88,7 +90,9 @@ class Applier:
         async def load(generation: str) -> Loading:
             return await begin_loading(connection, generation, intention.needs)
 
-        generation, locked, loading = await self._checkpoints.lock(connection, list(stretches), load)
+        generation, locked, loading = await self._checkpoints.lock(
+            connection, list(stretches), load, skip_held=skip_held
+        )
         standing = {place: row.checkpoint for place, row in locked.items() if row.halted is None}
         if standing != intention.standing:
             intention = self._intend(standing, stretches)

@@ -141,7 +141,7 @@ def test_a_worker_waits_for_a_refold_however_long_it_takes(
             with projected.writer.transaction():
                 projected.writer.append(others[0], [builders[1].signal()])
             wait_until(
-                lambda: caplog.text.count("a checkpoint is held by another session") >= 3,
+                lambda: caplog.text.count("the checkpoint of events") >= 3,
                 "the worker has looked more than once for a session to end",
             )
             assert projected.rows(WAITING_REFOLD, REFOLD_NAME)
