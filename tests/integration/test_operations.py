@@ -18,6 +18,7 @@ from aion_service.cli.commands import app
 from aion_service.embedded.ports import free_ports
 from aion_store.conformance.events import HistoryBuilder, workflow
 from tests.integration.test_projected_tables import write_histories
+from tests.losing import lose_a_record_between, lose_the_last_record, sequences
 from tests.projected_log import Projected, make_projected, running_worker
 from tests.servers import Servers
 from tests.waiting import wait_until
@@ -82,6 +83,21 @@ def test_an_operator_finds_repairs_and_rebuilds(projected: Projected) -> None:
     command(projected, "rebuild", "--drop")
     assert command(projected, "verify") == ""
     assert command(projected, "unhalt") == ""
+
+
+def test_nothing_is_repaired_from_a_log_that_lost_records(projected: Projected) -> None:
+    lose_a_record_between(projected, workflow(1))
+    lose_the_last_record(projected, workflow(3))
+    for number in (1, 3):  # of the second one's partition only the checkpoint tells
+        kept = sequences(projected, workflow(number))
+        assert "should not be there" in command(
+            projected, "verify", "--repair", "--workflow", str(workflow(number)), code=3
+        )
+        assert sequences(projected, workflow(number)) == kept
+    command(projected, "verify", "--repair", code=3)
+    command(projected, "quarantine", "refold", str(workflow(1)), code=3)
+    command(projected, "quarantine", "refold", str(workflow(3)), code=2)
+    assert [len(sequences(projected, workflow(number))) for number in (1, 3)] == [4, 3]
 
 
 def test_the_doctor_says_what_is_wrong_and_what_to_do(projected: Projected) -> None:
