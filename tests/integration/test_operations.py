@@ -156,6 +156,42 @@ def test_metrics_are_printed_and_served(projected: Projected) -> None:
     command(projected, "metrics", "--listen", "nowhere", code=2)
 
 
+def test_stalled_and_halted_partitions_are_told_also_while_a_transaction_hangs(
+    projected: Projected, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("aion_service.observation.STALLED_S", 0.1)
+    monkeypatch.setattr("aion_service.observation._ANSWER_S", 2.0)
+    with running_worker(projected.settings):
+        write_histories(projected, range(1, 4))
+        projected.wait_for_end()
+    with projected.session() as connection:
+        connection.execute("update checkpoints set halted = 'a reason' where log = 'packages'")
+    writer = projected.writer
+    with writer.transaction():
+        waiting = writer.append(workflow(50), [HistoryBuilder(workflow(50)).started()])
+
+    def told() -> str:
+        printed = command(projected, "metrics")
+        assert 'aion_store_halted{log="packages",partition="0"} 1\n' in printed
+        assert len(re.findall(r"aion_store_halted{.*} 0", printed)) == PARTITIONS
+        return printed
+
+    stalled = f'aion_store_stalled{{log="events",partition="{waiting}"}} 1\n'
+    hidden = f'aion_store_behind_records{{log="events",partition="{waiting}"}}'
+    wait_until(lambda: stalled in told(), "the partition is stalled")
+    assert f"{hidden} 1\n" in told()
+    with writer.transaction(abort=True):
+        writer.append(workflow(50), [HistoryBuilder(workflow(50), head=1).signal()])
+        wait_until(lambda: hidden not in told(), "the transaction has reached the log")
+        printed = told()
+        assert stalled in printed
+        assert f'aion_store_behind_seconds{{log="events",partition="{waiting}"}}' in printed
+        assert len(re.findall(r"aion_store_stalled{.*} 1", printed)) == 1
+        assert "is aion-store projector running?" in command(projected, "doctor", code=1)
+        (line,) = [line for line in command(projected, "lag").splitlines() if "STALLED" in line]
+        assert "? records" in line
+
+
 def test_a_refusal_is_served_as_being_down_and_addresses_may_be_of_ipv6(projected: Projected) -> None:
     refused = f"{projected.dsn}{'&' if '?' in projected.dsn else '?'}user=nobody_{secrets.token_hex(4)}"
     (port,) = free_ports(1)
