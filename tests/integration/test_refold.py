@@ -101,6 +101,20 @@ def test_what_still_cannot_be_decoded_stays_in_quarantine(projected: Projected) 
     assert_clean(projected)
 
 
+def test_a_repeated_sequence_is_not_shown_as_the_event_that_took_it(projected: Projected) -> None:
+    build = HistoryBuilder(workflow(1))
+    with running_worker(projected.settings):
+        with projected.writer.transaction():
+            projected.writer.append(workflow(1), [build.started(), build.signal()])
+            projected.writer.append(workflow(1), [HistoryBuilder(workflow(1), head=1).signal()])
+        projected.wait_for_end()
+    (stopped,) = list_quarantined(projected.dsn, projected.settings.schema_name)
+    assert stopped.seq == 2
+    event = stopping_event(projected.dsn, projected.settings.schema_name, stopped.partition, workflow(1))
+    assert event is not None
+    assert (event.workflow, event.kind, event.body, event.fault) == (stopped, None, None, None)
+
+
 def test_damaged_rows_are_repaired_and_an_unknown_workflow_is_left_unknown(projected: Projected) -> None:
     with running_worker(projected.settings):
         write_histories(projected, WORKFLOWS)
