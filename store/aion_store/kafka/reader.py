@@ -89,9 +89,9 @@ def _scan(
         while position < end:
             stretch = read(_poll(client), position)
             if stretch.position > position:
-                moved = time.monotonic()
                 position = stretch.position
                 yield stretch
+                moved = time.monotonic()  # however long the caller took
             elif time.monotonic() - moved > timeout_s:
                 raise kafka_unavailable(
                     f"partition {start.partition} of {start.topic} can't be read past offset {position} towards {end} "
