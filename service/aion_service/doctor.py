@@ -124,14 +124,14 @@ def _partition(state: PartitionState, archived: int) -> Finding | None:
     if position < bounds.start:
         says = f"the log begins at {bounds.start}, the tables need offset {position}: records were deleted. Restore it"
         return Finding(Health.BAD, subject, says)
-    if state.behind is None:
-        says = "what comes next is hidden by an open transaction: its writer settles it, or it times out"
-        return Finding(Health.LOOK, subject, says)
     if state.stalled:
-        says = (
-            f"{state.behind} records behind and unmoved for {state.unmoved_s:.0f} s: is aion-store projector running?"
-        )
+        count = "an open transaction hides how many" if state.behind is None else state.behind
+        says = f"{count} records behind and unmoved for {state.unmoved_s:.0f} s: is aion-store projector running?"
         return Finding(Health.BAD, subject, says)
+    if state.behind is None:
+        hidden = "what comes next" if state.behind_s is None else f"the log's end, {state.behind_s:.0f} s behind,"
+        says = f"{hidden} is hidden by an open transaction: its writer settles it, or it times out"
+        return Finding(Health.LOOK, subject, says)
     if (state.behind_s or 0.0) > STALLED_S:
         says = f"{state.behind} records, {state.behind_s:.0f} s behind, and moving: start more projectors if it grows"
         return Finding(Health.LOOK, subject, says)
