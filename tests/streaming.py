@@ -31,10 +31,12 @@ class NoTables(StreamTables):
 
 
 @contextmanager
-def log_streams(client: ClientSettings, topic: TopicIdentity) -> Generator[LogStreams]:
+def log_streams(
+    client: ClientSettings, topic: TopicIdentity, tables: StreamTables | None = None
+) -> Generator[LogStreams]:
     """Opens subscriptions to a log."""
     with EndOfLog(client) as end_of_log:
-        yield LogStreams(client, topic, end_of_log, NoTables())
+        yield LogStreams(client, topic, end_of_log, tables or NoTables())
 
 
 async def take(events: Subscription, count: int) -> list[StreamedEvent]:

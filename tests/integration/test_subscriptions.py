@@ -14,14 +14,17 @@ from aion_store.clock import utc_now
 from aion_store.conformance.events import HistoryBuilder, workflow
 from aion_store.errors import LogGapError, SchemaMismatchError, UnavailableError
 from aion_store.kafka.follower import GroupMember, Kept
+from aion_store.log.partitioning import partition_of
 from aion_store.log.record import barrier_record
+from aion_store.model.consistency import ConsistencyToken
+from aion_store.model.ids import WorkflowId
 from aion_store.model.payload import Payload
 from aion_store.streams import group_reading, handover
 from aion_store.streams.position import PartitionPosition, Start, StreamPosition
 from aion_store.streams.subscription import LogStreams, LogSubscription
 from tests.projected_log import PlainWriter
 from tests.servers import Servers
-from tests.streaming import log_streams, sequences, take
+from tests.streaming import NoTables, log_streams, sequences, take
 from tests.waiting import wait_until
 
 TIMEOUT_S = 20.0
@@ -201,6 +204,68 @@ def test_members_of_a_group_share_and_a_new_one_takes_over(servers: Servers, top
         assert by_member["b"]
         assert set(seen.values()) == {1}
         assert len(seen) == 96
+
+    asyncio.run(main())
+
+
+def test_types_are_learnt_anew_where_a_partition_comes_back(servers: Servers, topic_prefix: str) -> None:
+    """To a member that had read past the next start, once behind that and once past a start it never saw."""
+    writer = plain_writer(servers, topic_prefix, 2)
+    numbers = [next(n for n in range(1, 99) if partition_of(workflow(n), 2) == partition) for partition in (0, 1)]
+    histories = [HistoryBuilder(workflow(number)) for number in numbers]
+    types: dict[int, str] = {1: "a", 4: "b", 6: "a"}
+
+    class Types(NoTables):
+        async def type_at(self, workflow_id: WorkflowId, seq: int, token: ConsistencyToken) -> str | None:
+            return types[max(started for started in types if started <= seq)]
+
+    def write(*kinds: str) -> None:
+        with writer.transaction():
+            for each in histories:
+                made = [each.signal() if kind == "signal" else each.started(kind) for kind in kinds]
+                writer.append(each.workflow_id, made)
+
+    async def main() -> None:
+        with log_streams(writer.client, writer.topics.events, Types()) as streams:
+
+            def member() -> LogSubscription:
+                made = streams.subscribe(Start.BEGINNING, None, ["a"], None, "g")
+                assert isinstance(made, LogSubscription)
+                return made
+
+            async def until_share(events: LogSubscription, count: int) -> None:
+                await asyncio.to_thread(wait_until, lambda: len(events._reading._kept) == count, f"it reads {count}")
+
+            async def until_at(events: LogSubscription, ordinal: int) -> None:
+                def there() -> bool:
+                    return all(at.ordinal == ordinal for at in events.position.partitions.values())
+
+                await asyncio.to_thread(wait_until, there, f"it is at {ordinal}")
+
+            async with member() as first:
+                write("a", "signal", "signal", "b", "signal")
+                for event in await take(first, 6):
+                    if event.seq == 1:
+                        assert await first.acknowledge(event)
+                waiting = asyncio.ensure_future(take(first, 2))
+                await until_at(first, 5)
+                async with member():
+                    await until_share(first, 1)
+                await until_share(first, 2)
+                assert [event.seq for event in await waiting] == [2, 3]
+                waiting = asyncio.ensure_future(take(first, 2))
+                await until_at(first, 5)
+                async with member() as second:
+                    await until_share(second, 1)
+                    write("a", "signal")
+                    async with asyncio.timeout(TIMEOUT_S):
+                        while (event := await anext(second)).seq < 7:
+                            pass
+                        assert await second.acknowledge(event)
+                    assert sorted(event.seq for event in await waiting) == [6, 7]
+                await until_share(first, 2)
+                write("signal")
+                assert sorted(event.seq for event in await take(first, 2)) == [8, 8]
 
     asyncio.run(main())
 

@@ -136,6 +136,8 @@ class LogSubscription(Subscription):
             wanted = event is not None and await self._wanted(event)
             if not self._take(handed):
                 continue
+            if handed.begins:
+                self._types.forget(handed.partition)
             self._move(handed)
             if event is not None and wanted:
                 self._handed_out[handed.partition] = event
