@@ -74,7 +74,7 @@ class LogSubscription(Subscription):
         self._places: dict[int, PartitionPosition] = {}
         self._handed_out: dict[int, StreamedEvent] = {}
         self._history: deque[StreamedEvent] = deque()
-        self._next_seq = request.first_seq and max(1, request.first_seq)
+        self._next_seq = None if request.first_seq is None else max(1, request.first_seq)
         self._history_ended = self._next_seq is None
         self._reading: LogReading | None = None
 
