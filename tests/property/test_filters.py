@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from base64 import urlsafe_b64encode
 from datetime import UTC, datetime
 
 import pytest
@@ -11,10 +12,10 @@ from hypothesis import strategies as st
 
 from aion_store.model.ids import WorkflowId
 from aion_store.postgres.visibility_sql import after, order_by, where
-from aion_store.visibility.cursors import Place, decode_cursor, encode_cursor
+from aion_store.visibility.cursors import Place, _check, decode_cursor, encode_cursor
 from aion_store.visibility.errors import CursorError, FilterError
 from aion_store.visibility.fields import BUILTIN, AttributeType
-from aion_store.visibility.filters import Filter, Order, StartsWith
+from aion_store.visibility.filters import Field, Filter, Order, StartsWith
 from aion_store.visibility.parsing import parse_filter
 from aion_store.visibility.resolving import resolve
 
@@ -149,3 +150,18 @@ def test_a_cursor_is_read_back_by_its_own_list_only(by: str, descending: bool, n
                 decode_cursor(changed, wanted, order)
     with pytest.raises(CursorError):
         decode_cursor(cursor, None, order)
+
+
+@pytest.mark.parametrize("micros", [2**64 - 1, 10**18, 315_537_897_600_000_000])
+def test_a_cursor_of_no_time_is_refused(micros: int) -> None:
+    content = b"\x01" + micros.to_bytes(8, "big") + bytes(16)
+    text = urlsafe_b64encode(content + _check(content, None, Order())).decode()
+    with pytest.raises(CursorError, match="no time"):
+        decode_cursor(text, None, Order())
+
+
+def test_a_chain_built_of_operators_is_the_chain_of_the_text() -> None:
+    first, second, third = (Field("a").equals(number) for number in range(3))
+    assert first & second & third == first & (second & third) == parse_filter("a = 0 AND (a = 1 AND a = 2)").filter
+    assert first | second | third == first | (second | third) == parse_filter("(a = 0 OR a = 1) OR a = 2").filter
+    assert (first & second) | third == parse_filter("a = 0 AND a = 1 OR a = 2").filter

@@ -139,6 +139,14 @@ async def s88_filters_find_what_they_say(store: EventStore) -> None:
     built = (Field("WorkflowType").equals("parcel") & ~Field("channel").one_of("post")) | Field("tags").equals("x")
     wanted = [workflow(number) for number in (0, 1, 2, 3, 4, 6, 7)]
     same(await _found(store, built), wanted, "what a built filter finds")
+    many = Field("WorkflowType").equals("order")
+    for number in range(150):
+        many &= Field("priority").differs(100 + number)
+    any_of = Field("WorkflowId").equals(workflow(99).hex)
+    for number in range(150):
+        any_of |= Field("WorkflowId").equals(workflow(number % 2))
+    same(await _found(store, many), [workflow(number) for number in (0, 2, 4, 6)], "what 151 conditions find")
+    same(await _found(store, any_of), [workflow(0), workflow(1)], "what any of 151 conditions finds")
     bounded = Field("StartedAt").between(START, START + SECOND) & Field("priority").above(0)
     same(await _found(store, bounded), [workflow(1)], "what a built range finds")
 
@@ -196,6 +204,13 @@ async def s91_cursors_are_checked(store: EventStore) -> None:
     await refused(CursorError, store.list(cursor=cursor), "a cursor of another list")
     other = store.list("Status = 'Running'", order=Order("WorkflowId"), cursor=cursor)
     await refused(CursorError, other, "a cursor of another order")
+    by_end, neither = Order("EndedAt"), Order(descending="no")  # pyright: ignore[reportArgumentType]
+    for unknown in (by_end, neither):
+        await refused(FilterError, store.list(order=unknown), f"a list in order {unknown}")
+    deep = Field("Status").equals("Running")
+    for _ in range(2_000):
+        deep = ~deep
+    await refused(FilterError, store.list(deep, cursor=cursor), "a filter that nests 2,000 deep")
     await refused(ValueError, store.list(limit=0), "a page of none")
     await refused(LimitExceededError, store.list(limit=1_001), "a page of more than 1,000")
 

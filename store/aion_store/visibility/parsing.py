@@ -24,6 +24,7 @@ from aion_store.visibility.filters import (
     Order,
     StartsWith,
     Value,
+    joined,
 )
 from aion_store.visibility.grammar import check_grammar
 
@@ -125,8 +126,8 @@ class _Reader:
         if kind is exp.Paren:
             return self._condition(node.this)
         if kind in (exp.And, exp.Or):
-            parts = tuple([self._condition(part) for part in self._flattened(node)])
-            return And(parts) if kind is exp.And else Or(parts)
+            made: type[And | Or] = And if kind is exp.And else Or
+            return made(joined(made, [self._condition(part) for part in self._flattened(node)]))
         if kind is exp.Not:
             return Not(self._condition(node.this))
         if kind in self._compared:
