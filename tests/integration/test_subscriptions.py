@@ -8,9 +8,13 @@ from collections.abc import Mapping
 from datetime import timedelta
 
 import pytest
+from pydantic import SecretStr
 
 from aion_producers.topics import ensure_topics
+from aion_service.backends import kafka_store
+from aion_service.settings import Settings
 from aion_store.clock import utc_now
+from aion_store.conformance.checks import record
 from aion_store.conformance.events import HistoryBuilder, workflow
 from aion_store.errors import LogGapError, SchemaMismatchError, UnavailableError
 from aion_store.kafka.follower import GroupMember, Kept
@@ -19,10 +23,13 @@ from aion_store.log.record import barrier_record
 from aion_store.model.consistency import ConsistencyToken
 from aion_store.model.ids import WorkflowId
 from aion_store.model.payload import Payload
-from aion_store.streams import group_reading, handover
+from aion_store.postgres import stream_tables
+from aion_store.postgres.stream_tables import PostgresStreamTables
+from aion_store.streams import group_reading, handover, subscription
 from aion_store.streams.position import PartitionPosition, Start, StreamPosition
 from aion_store.streams.subscription import LogStreams, LogSubscription
-from tests.projected_log import PlainWriter
+from aion_store.streams.tables import HistoryPage
+from tests.projected_log import PlainWriter, projecting
 from tests.servers import Servers
 from tests.streaming import NoTables, log_streams, sequences, take
 from tests.waiting import wait_until
@@ -37,9 +44,9 @@ def plain_writer(servers: Servers, prefix: str, partitions: int = 1) -> PlainWri
 
 
 def everything(streams: LogStreams, *, start: Start = Start.BEGINNING, group: str | None = None) -> LogSubscription:
-    subscription = streams.subscribe(start, None, None, None, group)
-    assert isinstance(subscription, LogSubscription)
-    return subscription
+    made = streams.subscribe(start, None, None, None, group)
+    assert isinstance(made, LogSubscription)
+    return made
 
 
 def test_torn_aborted_and_foreign_records_do_not_appear(servers: Servers, topic_prefix: str) -> None:
@@ -106,9 +113,12 @@ def test_from_a_time_to_come_nothing_earlier_appears(servers: Servers, topic_pre
             async with streams.subscribe(later, None, None, None, None) as events:
                 with writer.transaction():
                     writer.append(workflow(1), HistoryBuilder(workflow(1)).signals(2))
+                waiting = asyncio.ensure_future(anext(events))
+                await asyncio.to_thread(
+                    wait_until, lambda: events.position.partitions[0].ordinal == 2, "it has passed both"
+                )
                 with pytest.raises(TimeoutError):
-                    await asyncio.wait_for(anext(events), QUIET_S)
-                assert events.position.partitions[0].ordinal == 2
+                    await asyncio.wait_for(waiting, QUIET_S)
 
     asyncio.run(main())
 
@@ -159,6 +169,46 @@ def test_large_events_count_by_size(servers: Servers, topic_prefix: str, monkeyp
                 assert len(room._queue) <= 6
                 assert len(Payload.from_value("x" * 900_000).data) < room._bytes
                 assert sequences(await take(events, 12)) == list(range(1, 13))
+
+    asyncio.run(main())
+
+
+def test_a_history_comes_in_pages_bounded_by_count_and_bytes(
+    servers: Servers, database: str, topic_prefix: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Wherever a page ends, inside of appends too: the same events at the same places as from the log."""
+    settings = Settings(
+        bootstrap_servers=servers.bootstrap_servers,
+        postgres_dsn=SecretStr(database),
+        topic_prefix=topic_prefix,
+        partitions=1,
+    )
+    history = HistoryBuilder(workflow(1))
+    sizes: list[int] = []
+    read = PostgresStreamTables.history
+
+    async def noted(tables: PostgresStreamTables, workflow_id: WorkflowId, first_seq: int, count: int) -> HistoryPage:
+        page = await read(tables, workflow_id, first_seq, count)
+        sizes.append(sum(len(event.body) for event in page.events))
+        return page
+
+    monkeypatch.setattr(PostgresStreamTables, "history", noted)
+
+    async def main() -> None:
+        async with projecting(settings), kafka_store(settings) as store:
+            for count in (1, 3, 4, 2):
+                await record(store, *history.signals(count))
+            await record(store, *[history.signal("x" * 4_000) for _ in range(5)])
+            async with store.subscribe() as events:
+                whole = await take(events, 15)
+            for page, page_bytes in ((500, 8_000_000), (1, 8_000_000), (4, 8_000_000), (500, 1), (4, 6_000)):
+                monkeypatch.setattr(subscription, "PAGE", page)
+                monkeypatch.setattr(stream_tables, "MAX_PAGE_BYTES", page_bytes)
+                for first in (1, 3, 7, 15, 16):
+                    sizes.clear()
+                    async with store.subscribe(start=first, workflow_id=workflow(1)) as events:
+                        assert await take(events, 16 - first) == whole[first - 1 :]
+                    assert max(sizes) < page_bytes + 5_000
 
     asyncio.run(main())
 

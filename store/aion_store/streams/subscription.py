@@ -26,6 +26,7 @@ from aion_store.streams.tables import StreamTables
 from aion_store.streams.workflow_types import WorkflowTypes
 
 PAGE: Final = 500
+"""Events of a history at a time; `MAX_PAGE_BYTES` bounds them as well."""
 
 
 class LogStreams:
@@ -170,8 +171,8 @@ class LogSubscription(Subscription):
         if workflow_id is None or first is None or self._history or self._history_ended:
             return
         page = await self._tables.history(workflow_id, first, PAGE)
-        self._history_ended = len(page) < PAGE
-        self._history.extend(page)
+        self._history_ended = not page.more
+        self._history.extend(page.events)
 
     async def _wanted(self, event: StreamedEvent) -> bool:
         if self._next_seq is not None and event.seq < self._next_seq:
