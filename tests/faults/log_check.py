@@ -49,10 +49,12 @@ class PlainAppend:
 class CheckedLog:
     """What a partition's records come to: whole appends in order, and how many records of torn ones were dropped.
 
-    `take_overs`: the offsets at which the second barrier of a take-over follows the first.
+    `singles`: the records without a sequence, of timers and packages. `take_overs`: the offsets at which the second
+    barrier of a take-over follows the first.
     """
 
     appends: list[PlainAppend]
+    singles: list[PlainRecord]
     dropped: int
     take_overs: list[int]
 
@@ -136,6 +138,7 @@ def _check_chain(records: Sequence[PlainRecord], topic_id: str, partition: int) 
 def _whole_appends(records: Sequence[PlainRecord]) -> CheckedLog:
     """The appends all of whose records follow one another, and how many records belong to none."""
     appends: list[PlainAppend] = []
+    singles: list[PlainRecord] = []
     take_overs: list[int] = []
     open_records: list[PlainRecord] = []
     slots: set[tuple[bytes, bytes]] = set()
@@ -160,11 +163,15 @@ def _whole_appends(records: Sequence[PlainRecord]) -> CheckedLog:
             continue
         assert not open_records or record.key == open_records[-1].key
         open_records.append(record)
-        if index == count:
+        if "seq" not in record.headers:
+            assert (index, count) == (1, 1), record
+            singles.append(record)
+            open_records = []
+        elif index == count:
             appends.append(_as_append(open_records))
             open_records = []
     assert not open_records, "the log ends inside an append"
-    return CheckedLog(appends, dropped, take_overs)
+    return CheckedLog(appends, singles, dropped, take_overs)
 
 
 def _append_of(record: PlainRecord) -> tuple[str, int, int]:

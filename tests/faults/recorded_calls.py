@@ -7,6 +7,7 @@ processes of a machine.
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
@@ -15,9 +16,11 @@ from typing import TypeAlias
 
 from pydantic import TypeAdapter
 
-from tests.faults.log_check import PlainAppend
+from tests.faults.log_check import PlainAppend, PlainRecord
 
 FOREVER_S = 1e12
+SINGLE = re.compile(rb"call-[0-9-]+")
+"""The names of calls that write one record without a sequence; their records hold them."""
 EARLY_S = 0.01
 """What an event loop's timers may be early."""
 ACKNOWLEDGED, CONFLICT, NOT_WRITTEN, UNKNOWN = "acknowledged", "conflict", "not written", "unknown"
@@ -25,10 +28,10 @@ ACKNOWLEDGED, CONFLICT, NOT_WRITTEN, UNKNOWN = "acknowledged", "conflict", "not 
 
 @dataclass(frozen=True)
 class Call:
-    """One append and its answer, which is unknown until there is one.
+    """One append and its answer, which is unknown until there is one. So is a call of a timer or a package: a `single`.
 
     `number` is its own in its process; `timeout_s` what it was given; `found` is a conflict's head; `ordinal` an
-    acknowledgement's token.
+    acknowledgement's token. A single's `append_id` is its name, and its `workflow_id` the key of its record.
     """
 
     number: int
@@ -42,6 +45,7 @@ class Call:
     outcome: str = "unknown"
     found: int = 0
     ordinal: int = 0
+    single: bool = False
 
     @property
     def name(self) -> Name:
@@ -136,6 +140,10 @@ def _check_answer(call: Call, entry: _Written | None) -> None:
     if call.outcome == CONFLICT:
         assert call.found != call.expected, call
         assert not call.may_be_past or entry is None or not call.count, f"in the log: {call}"
+    _check_deadline(call)
+
+
+def _check_deadline(call: Call) -> None:
     if call.gave_up:
         lasted_s = call.ended_s - call.began_s
         assert lasted_s >= call.timeout_s - EARLY_S, f"unknown after {lasted_s:.3f} s, before its deadline: {call}"
@@ -162,3 +170,25 @@ def _check_order(history: Sequence[_Written], tellers: Iterable[Call]) -> None:
         for call in told[head]:
             if not call.may_be_past and call.began_s > began_s:
                 began_s, began = call.began_s, str(call)
+
+
+def check_singles(calls: Iterable[Call], partitions: Iterable[Sequence[PlainRecord]]) -> None:
+    """Assert that the answers agree with the records, each of which has one call, and with the order of the log."""
+    by_name = {call.append_id: call for call in calls}
+    there: set[str] = set()
+    for records in partitions:
+        began_s = float("-inf")
+        for record in records:
+            (name,) = {found.decode() for found in SINGLE.findall(record.value)}
+            assert name not in there, f"twice in the log: {name}"
+            there.add(name)
+            call = by_name[name]
+            assert (record.key or b"").decode() == call.workflow_id, f"under another key: {record}, {call}"
+            assert call.outcome in (ACKNOWLEDGED, UNKNOWN), f"in the log: {call}"
+            if call.outcome == ACKNOWLEDGED:
+                assert int(record.headers["ordinal"]) <= call.ordinal, call
+                assert began_s <= call.ended_s, f"there before what precedes it began: {call}"
+            began_s = max(began_s, call.began_s)
+    for name, call in by_name.items():
+        assert call.outcome != ACKNOWLEDGED or name in there, f"acknowledged, and not in the log: {call}"
+        _check_deadline(call)

@@ -24,6 +24,7 @@ from tests.waiting import wait_until
 
 FAULTS_A_ROUND = 6 if LONG_S else 1
 EVERY_CUT = (Blow.CUT_BEFORE, Blow.CUT_AFTER, Blow.LATE)
+SINGLES = 0.15
 IMPATIENT_S = 3.0
 """What a transaction and a step of a take-over have, where the broker is frozen: it is for less, and for more."""
 PROMPT = {"transaction.abort.timed.out.transaction.cleanup.interval.ms": 250}
@@ -61,7 +62,8 @@ def run(node: KafkaNode, proxy: KafkaProxy, chance: random.Random, tmp_path: Pat
         number = 0
         for number in rounds():
             prefix = f"faults-{secrets.token_hex(4)}"
-            scene = WriteScene(node, proxy, tmp_path / str(number), prefix, chance, patience_s=patience_s)
+            orders = {"patience_s": patience_s, "singles": SINGLES}
+            scene = WriteScene(node, proxy, tmp_path / str(number), prefix, chance, **orders)
             try:
                 scene.spawn()
                 for _ in range(FAULTS_A_ROUND):
@@ -73,6 +75,7 @@ def run(node: KafkaNode, proxy: KafkaProxy, chance: random.Random, tmp_path: Pat
                 proxy.rest()
         print(f"{fault.__name__}: {number} rounds of {FAULTS_A_ROUND}: {dict(total)}")
         assert total[ACKNOWLEDGED] > 0
+        assert total["timers and packages"] > 0
 
     return run_rounds
 

@@ -14,7 +14,7 @@ from typing import Any
 
 from tests.faults.kafka_proxy import END_TRANSACTION, Blow, KafkaProxy
 from tests.faults.log_check import PlainAppend, check_log, has_open_transaction
-from tests.faults.recorded_calls import FOREVER_S, Call, check_calls, read_calls
+from tests.faults.recorded_calls import FOREVER_S, Call, check_calls, check_singles, read_calls
 from tests.faults.writer_child import DEPOSED, Orders, as_argument
 from tests.kafka_node import KafkaNode
 from tests.producing import Log, make_log
@@ -96,10 +96,10 @@ class WriteScene:
         prefix: str,
         chance: random.Random,
         dsn: str | None = None,
-        patience_s: float = 10.0,
+        **orders: Any,
     ) -> None:
-        """`dsn` names a database with the log's projected tables, `patience_s` is the writers'."""
-        self.node, self.proxy, self.chance, self.dsn, self._patience_s = node, proxy, chance, dsn, patience_s
+        """`dsn` names a database with the log's projected tables; `orders` are as `WriterProcess` takes them."""
+        self.node, self.proxy, self.chance, self.dsn, self._orders = node, proxy, chance, dsn, orders
         self.log = make_log(node.bootstrap_servers, prefix)
         self._directory = directory
         self.processes: list[WriterProcess] = []
@@ -114,7 +114,7 @@ class WriteScene:
     def start(self) -> WriterProcess:
         """Another writing process."""
         record = self._directory / f"calls-{len(self.processes)}.jsonl"
-        process = WriterProcess(self.log, record, self.chance.randrange(2**32), self.dsn, patience_s=self._patience_s)
+        process = WriterProcess(self.log, record, self.chance.randrange(2**32), self.dsn, **self._orders)
         self.processes.append(process)
         return process
 
@@ -170,8 +170,9 @@ class WriteScene:
         wait_until(lambda: self.proxy.struck > struck, "a transaction is about to end", RECOVERY_S)
 
     def has_open_transaction(self) -> bool:
-        topic = self.log.topics.events.name
-        return has_open_transaction(f"127.0.0.1:{self.node.port}", topic, 0)
+        """Whether one is open on the events or the packages."""
+        bootstrap = f"127.0.0.1:{self.node.port}"
+        return any(has_open_transaction(bootstrap, topic.name, 0) for topic in self.log.topics)
 
     def freeze(self, shortest_s: float, longest_s: float) -> None:
         """Freeze the broker for a time in between."""
@@ -185,15 +186,18 @@ class WriteScene:
         """End everyone; then the log must be whole and every answer true. How many calls had which outcome."""
         for process in self.processes:
             process.end()
-        topic = self.log.topics.events
-        found = check_log(f"127.0.0.1:{self.node.port}", topic.name, topic.topic_id, 0)
+        found, packages = (
+            check_log(f"127.0.0.1:{self.node.port}", topic.name, topic.topic_id, 0) for topic in self.log.topics
+        )
         check_turns(found.appends, [process.name for process in self.processes])
         calls = read_calls(process.record for process in self.processes)
-        check_calls(calls, found.appends)
+        check_calls([call for call in calls if not call.single], found.appends)
+        check_singles([call for call in calls if call.single], [found.singles, packages.singles])
         for freeze in self._freezes:
             check_noticed(calls, *freeze)
         outcomes = Counter(call.outcome for call in calls)
-        outcomes["torn records"] = found.dropped
+        outcomes["torn records"] = found.dropped + packages.dropped
+        outcomes["timers and packages"] = len(found.singles) + len(packages.singles)
         return outcomes
 
     def close(self) -> None:

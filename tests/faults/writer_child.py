@@ -13,7 +13,7 @@ import os
 import random
 import sys
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable
 from contextlib import asynccontextmanager, nullcontext
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -33,14 +33,19 @@ from aion_store.errors import (
 )
 from aion_store.kafka.client import ClientSettings
 from aion_store.kafka.topic import TopicIdentity
-from aion_store.model.ids import WorkflowId
+from aion_store.log.package_record import PackagePut, PackageRoutePut
+from aion_store.model.consistency import ConsistencyToken
+from aion_store.model.ids import NamedTimer, WorkflowId
+from aion_store.model.packages import PackageRecord
+from aion_store.model.timers import TimerCancellation, TimerEntry
 from aion_store.postgres.heads import PostgresHeads
 from aion_store.projected import ProjectedHeads
 from tests.faults.recorded_calls import ACKNOWLEDGED, CALL, CONFLICT, NOT_WRITTEN, UNKNOWN, Call
-from tests.producing import TablesFromLog, prepare
+from tests.producing import RECORDED_AT, TablesFromLog, prepare
 
 DEPOSED = 3
 JOIN_S = 60.0
+TIMEOUTS_S = (0.2, 1.0, 5.0, 20.0)
 
 
 @dataclass(frozen=True)
@@ -65,6 +70,8 @@ class Orders:
     session_timeout_s: float = 10.0
     patience_s: float = 10.0
     """What a transaction has until the broker ends it, and what a take-over has for each of its steps."""
+    singles: float = 0.0
+    """How many of the calls are of timers and packages."""
 
 
 class Record:
@@ -78,6 +85,11 @@ class Record:
         workflow_id, expected, count = str(append.workflow_id), append.expected_seq, len(append.events)
         began_s = time.monotonic()
         return self._note(Call(self._number, workflow_id, expected, count, append.append_id, timeout_s, began_s))
+
+    def begin_single(self, key: str, name: str, timeout_s: float) -> Call:
+        """A call of a timer or a package."""
+        self._number += 1
+        return self._note(Call(self._number, key, 0, 1, name, timeout_s, time.monotonic(), single=True))
 
     def end(self, call: Call, outcome: str, found: int, ordinal: int) -> Call:
         return self._note(replace(call, ended_s=time.monotonic(), outcome=outcome, found=found, ordinal=ordinal))
@@ -99,8 +111,10 @@ class Caller:
         name: str,
         *,
         shares: bool,
+        singles: float,
     ) -> None:
         self._writer, self._record, self._chance, self._name, self._shares = writer, record, chance, name, shares
+        self._singles = singles
         self._workflows, self._heads = list(heads), heads
         self._open: list[Call] = []
         self._number = 0
@@ -116,31 +130,63 @@ class Caller:
                 await self._append(WorkflowId(call.workflow_id), call.expected, call.count, call.append_id)
                 continue
             workflow_id = chance.choice(self._workflows)
+            if chance.random() < self._singles:
+                await self._call_single(workflow_id, f"call-{self._name}-{self._number}")
+                continue
             expected = max(0, self._heads[workflow_id] + chance.choice((0, 0, 0, 0, 0, 0, -1, 1)))
             await self._append(workflow_id, expected, chance.choice((0, 1, 1, 2, 3)), f"{self._name}-{self._number}")
         stop.set()
 
     async def _append(self, workflow_id: WorkflowId, expected: int, count: int, append_id: str) -> None:
         append = prepare(workflow_id, expected, count, append_id)
-        timeout_s = self._chance.choice((0.2, 1.0, 5.0, 20.0))
-        call, found, ordinal = self._record.begin(append, timeout_s), 0, 0
+        timeout_s = self._chance.choice(TIMEOUTS_S)
+        call = self._record.begin(append, timeout_s)
+        outcome, found = await self._answer(call, self._writer.append(append, timeout_s))
+        if outcome in (ACKNOWLEDGED, CONFLICT):
+            self._heads[workflow_id] = expected + count if outcome == ACKNOWLEDGED else found
+        if outcome == UNKNOWN or (outcome == ACKNOWLEDGED and self._chance.random() < 0.1):
+            self._open.append(call)
+
+    async def _call_single(self, workflow_id: WorkflowId, name: str) -> None:
+        """Schedule or cancel a timer, put or route a package, of that name."""
+        writer, timeout_s, timer = self._writer, self._chance.choice(TIMEOUTS_S), NamedTimer(name)
+        package = PackageRecord(workflow_type="w", content_hash=name, archive=b"x", deployed_at=RECORDED_AT)
+        change = self._chance.choice(
+            (
+                TimerEntry(workflow_id, timer, RECORDED_AT),
+                TimerCancellation(workflow_id, timer),
+                PackagePut(package=package, routes=("w",)),
+                PackageRoutePut(workflow_type="w", content_hash=name),
+            )
+        )
+        if isinstance(change, TimerEntry | TimerCancellation):
+            call = self._record.begin_single(str(workflow_id), name, timeout_s)
+            await self._answer(call, writer.call_timer(change, timeout_s))
+        else:
+            call = self._record.begin_single("w", name, timeout_s)
+            await self._answer(call, writer.change_packages(change, timeout_s), is_events=False)
+
+    async def _answer(
+        self, call: Call, asked: Awaitable[ConsistencyToken], *, is_events: bool = True
+    ) -> tuple[str, int]:
+        """Wait for the answer and record it: the outcome, and a conflict's head.
+
+        Who writes the packages and who the events is decided apart: only who loses the latter is done.
+        """
+        found, ordinal = 0, 0
         try:
-            token = await self._writer.append(append, timeout_s)
-            outcome, ordinal = ACKNOWLEDGED, token.ordinal
-            self._heads[workflow_id] = expected + count
+            outcome, ordinal = ACKNOWLEDGED, (await asked).ordinal
         except SequenceConflictError as error:
             outcome, found = CONFLICT, error.found
-            self._heads[workflow_id] = error.found
         except NotOwnerError:
-            outcome, self.deposed = NOT_WRITTEN, not self._shares
-            await asyncio.sleep(0.01 if self._shares else 0)
+            outcome, self.deposed = NOT_WRITTEN, self.deposed or (is_events and not self._shares)
+            await asyncio.sleep(0 if self.deposed else 0.01)
         except UnavailableError:
             outcome = NOT_WRITTEN
         except OutcomeUnknownError:
             outcome = UNKNOWN
-        call = self._record.end(call, outcome, found, ordinal)
-        if outcome == UNKNOWN or (outcome == ACKNOWLEDGED and self._chance.random() < 0.1):
-            self._open.append(call)
+        self._record.end(call, outcome, found, ordinal)
+        return outcome, found
 
 
 async def main(orders: Orders) -> int:
@@ -176,6 +222,7 @@ async def main(orders: Orders) -> int:
                     heads,
                     f"{orders.seed}-{number}",
                     shares=orders.address is not None or orders.share is not None,
+                    singles=orders.singles,
                 )
                 for number in range(orders.callers)
             ]

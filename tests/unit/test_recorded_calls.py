@@ -6,8 +6,8 @@ from dataclasses import replace
 
 import pytest
 
-from tests.faults.log_check import PlainAppend
-from tests.faults.recorded_calls import ACKNOWLEDGED, CONFLICT, NOT_WRITTEN, UNKNOWN, Call, check_calls
+from tests.faults.log_check import PlainAppend, PlainRecord
+from tests.faults.recorded_calls import ACKNOWLEDGED, CONFLICT, NOT_WRITTEN, UNKNOWN, Call, check_calls, check_singles
 
 FIRST = PlainAppend("w", 0, "first", 1, 10, 1)
 SECOND = PlainAppend("w", 1, "second", 2, 20, 3)
@@ -146,3 +146,34 @@ def test_unknown_is_no_answer_before_the_deadline() -> None:
         check_calls([*WRITTEN[:2], early], LOG)
     killed = Call(0, "w", 3, 1, "third", 20.0, 4.0)
     check_calls([*WRITTEN[:2], killed], LOG)
+
+
+def single_record(number: int, name: str) -> PlainRecord:
+    return PlainRecord(number * 10, b"w", b'{"name":"%s"}' % name.encode(), {"ordinal": str(number).encode()})
+
+
+def single_call(name: str, began_s: float, ended_s: float, outcome: str = ACKNOWLEDGED) -> Call:
+    return Call(0, "w", 0, 1, name, 1.0, began_s, ended_s, outcome, ordinal=9, single=True)
+
+
+SINGLES = [single_record(1, "call-1"), single_record(2, "call-2")]
+ONE, TWO = single_call("call-1", 0, 1), single_call("call-2", 2, 3)
+
+
+def test_records_without_a_sequence_are_there_once_and_in_the_order_of_their_calls() -> None:
+    check_singles([ONE, TWO], [SINGLES])
+    check_singles([ONE, TWO], [[SINGLES[1]], [SINGLES[0]]])
+    check_singles([ONE, single_call("call-2", 2, 3, UNKNOWN)], [SINGLES])
+    check_singles([ONE, single_call("call-2", 2, 3, UNKNOWN)], [SINGLES[:1]])
+    check_singles([ONE, single_call("call-2", 2, 3, NOT_WRITTEN)], [SINGLES[:1]])
+    for calls, records in (
+        ([ONE, TWO], SINGLES[:1]),
+        ([ONE, TWO], SINGLES[::-1]),
+        ([ONE, TWO], [*SINGLES, SINGLES[1]]),
+        ([ONE, single_call("call-2", 2, 3, NOT_WRITTEN)], SINGLES),
+        ([ONE, single_call("call-2", 2.0, 2.5, UNKNOWN)], SINGLES),
+        ([ONE, replace(TWO, workflow_id="v")], SINGLES),
+        ([ONE, replace(TWO, ordinal=1)], SINGLES),
+    ):
+        with pytest.raises(AssertionError):
+            check_singles(calls, [records])
