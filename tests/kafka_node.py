@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 from aion_service.embedded.broker_probe import is_ready
 from aion_service.embedded.kafka import new_cluster_id, server_settings
 from aion_service.embedded.ports import LOOPBACK, free_ports
-from tests.kafka_program import KafkaProgram
+from tests.kafka_program import KafkaProgram, settings_text
 from tests.small_disk import SmallDisk
 from tests.waiting import wait_until
 
@@ -17,10 +18,16 @@ START_DEADLINE_S = 60.0
 class KafkaNode(KafkaProgram):
     """One broker, controller included, on loopback.
 
-    `advertised_port`: where clients are told to connect. `disk`: what its data lies on.
+    `advertised_port`: where clients are told to connect. `disk`: what its data lies on. `others` are settings.
     """
 
-    def __init__(self, directory: Path, advertised_port: int | None = None, disk: SmallDisk | None = None) -> None:
+    def __init__(
+        self,
+        directory: Path,
+        advertised_port: int | None = None,
+        disk: SmallDisk | None = None,
+        others: Mapping[str, object] | None = None,
+    ) -> None:
         self.port, controller_port = free_ports(2)
         self.bootstrap_servers = f"{LOOPBACK}:{advertised_port or self.port}"
         data = directory / "data"
@@ -28,6 +35,7 @@ class KafkaNode(KafkaProgram):
         text = server_settings(data, self.port, controller_port)
         own = f"advertised.listeners=PLAINTEXT://{LOOPBACK}:{self.port}"
         text = text.replace(own, f"advertised.listeners=PLAINTEXT://{self.bootstrap_servers}")
+        text += settings_text(others or {})
         super().__init__(directory, text, START_DEADLINE_S, before=disk.enter if disk is not None else ())
         self.format(new_cluster_id(), "--standalone")
 

@@ -12,6 +12,8 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
+from confluent_kafka.admin import AdminClient, AlterConfigOpType, ConfigEntry, ConfigResource, ResourceType
+
 from aion_producers.log_writer import LogWriter
 from aion_producers.settings import WriterSettings
 from aion_producers.stability import StableEnds
@@ -226,6 +228,13 @@ class Log:
         topic = self.topics.events
         records, _ = await asyncio.to_thread(read_partition, self.client, topic, partition)
         return check_partition(topic, partition, records)
+
+    def lower_max_message_bytes(self, maximum: int) -> None:
+        """From now on the events topic takes no larger batch of records."""
+        admin = AdminClient(dict(self.client))
+        entry = ConfigEntry("max.message.bytes", str(maximum), incremental_operation=AlterConfigOpType.SET)
+        resource = ConfigResource(ResourceType.TOPIC, self.topics.events.name, incremental_configs=[entry])
+        admin.incremental_alter_configs([resource])[resource].result(TIMEOUT_S)
 
 
 def make_log(bootstrap_servers: str, prefix: str, partitions: int = 1) -> Log:

@@ -15,7 +15,7 @@ from aion_store.model.ids import WorkflowId
 from aion_store.streams.contract import Subscription
 from aion_store.streams.event import StreamedEvent
 from aion_store.streams.subscription import LogStreams
-from aion_store.streams.tables import StreamTables
+from aion_store.streams.tables import HistoryPage, StreamTables
 
 DEADLINE_S = 60.0
 
@@ -23,7 +23,7 @@ DEADLINE_S = 60.0
 class NoTables(StreamTables):
     """Nothing here is to ask for a history or a type."""
 
-    async def history(self, workflow_id: WorkflowId, first_seq: int, count: int) -> list[StreamedEvent]:
+    async def history(self, workflow_id: WorkflowId, first_seq: int, count: int) -> HistoryPage:
         raise AssertionError("the tables were asked")
 
     async def type_at(self, workflow_id: WorkflowId, seq: int, token: ConsistencyToken) -> str | None:
@@ -31,10 +31,12 @@ class NoTables(StreamTables):
 
 
 @contextmanager
-def log_streams(client: ClientSettings, topic: TopicIdentity) -> Generator[LogStreams]:
+def log_streams(
+    client: ClientSettings, topic: TopicIdentity, tables: StreamTables | None = None
+) -> Generator[LogStreams]:
     """Opens subscriptions to a log."""
     with EndOfLog(client) as end_of_log:
-        yield LogStreams(client, topic, end_of_log, NoTables())
+        yield LogStreams(client, topic, end_of_log, tables or NoTables())
 
 
 async def take(events: Subscription, count: int) -> list[StreamedEvent]:

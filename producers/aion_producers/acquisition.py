@@ -90,22 +90,19 @@ class Acquisition:
 
         A writer that was fenced gives its successor `fenced_wait_s` to show up. Broker and half a rival fence as well:
         when nobody took over by then, this writer does so anew, if the partition is still its own. One whose mandate
-        was withdrawn waits as long for its successor, and ends.
+        was withdrawn looks for its successor while callers wait to be told what became of `unsettled`, and ends.
         """
         began_s = time.monotonic()
         patience_s = self._patience_s() if fenced else 0.0
         looked_since: float | None = None
-        while not self._give_up() and not (self._mandate.withdrawn and not unsettled):
+        while not self._give_up() and not (self._mandate.withdrawn and all(write.answered for write in unsettled)):
             try:
                 deposed = self._look_for_successor(unsettled)
                 if deposed is not None:
                     return deposed
                 looked_since = looked_since or time.monotonic()
                 waited_s = time.monotonic() - looked_since
-                if self._mandate.withdrawn:
-                    if waited_s >= self._settings.fenced_wait_s:
-                        return None
-                elif waited_s >= patience_s and self._may_take_over(began_s):
+                if not self._mandate.withdrawn and waited_s >= patience_s and self._may_take_over(began_s):
                     acquired = self._take_over(unsettled)
                     self._inbox.trouble = None
                     return acquired
@@ -113,7 +110,7 @@ class Acquisition:
                 self._inbox.trouble = UnavailableError(error.service, error.reason)  # without what its traceback holds
             except DeposedError:
                 began_s, patience_s, looked_since = time.monotonic(), self._patience_s(), None
-            self._inbox.pause(self._settings.pause_s)
+            self._inbox.pause(_ASK_AGAIN_S if self._mandate.withdrawn else self._settings.pause_s)
         return None
 
     def _may_take_over(self, since_s: float) -> bool:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from concurrent.futures import Executor
 from itertools import islice
 from typing import NamedTuple
@@ -61,8 +61,26 @@ class ColdHeads:
         self._inbox.park(write)
         self._parked.setdefault(write.key or b"", []).append(write)
 
+    def hold_back(self, writes: Sequence[Write]) -> Sequence[Write]:
+        """Park the appends to workflows that others wait for already, behind those; the writes that may be decided.
+
+        Also where the head became known meanwhile: who came later is never decided first.
+        """
+        if not self._parked:
+            return writes
+        free: list[Write] = []
+        for write in writes:
+            if write.append is not None and write.key in self._parked:
+                self.park(write)
+            else:
+                free.append(write)
+        return free
+
     def park_for_history(self, write: Write, found: int) -> None:
-        """The write may repeat a stored append; `found` is the workflow's head."""
+        """The write may repeat a stored append; `found` is the workflow's head.
+
+        It will have an answer and write nothing, whatever is found: later ones of its workflow needn't wait.
+        """
         self._inbox.park(write)
         self._histories.append((write, found))
 
@@ -100,11 +118,15 @@ class ColdHeads:
             self._put_off()
         return ready, answers
 
+    def unpark(self) -> list[Write]:
+        """Hand out the writes that wait for heads, those of one workflow in their order."""
+        writes = [write for waiting in self._parked.values() for write in waiting]
+        self._parked.clear()
+        return writes
+
     def release(self) -> list[Write]:
         """Hand out everything that waits; nothing is parked any more."""
-        writes = [write for waiting in self._parked.values() for write in waiting]
-        writes += [write for write, _ in self._histories]
-        self._parked.clear()
+        writes = [*self.unpark(), *[write for write, _ in self._histories]]
         self._histories.clear()
         return writes
 

@@ -23,7 +23,7 @@ Refusal = Callable[[Write], StoreError]
 
 
 class Taken(NamedTuple, Generic[NoteT]):
-    """What was waiting: writes in their order, all in flight from now on, and notes."""
+    """What was waiting: writes in their order, all in flight from now on, or notes; never both."""
 
     writes: list[Write]
     notes: list[NoteT]
@@ -81,7 +81,7 @@ class Inbox(Generic[NoteT]):
         """What is waiting, within the bounds but at least one write; waits for up to `wait_s` seconds when nothing is.
 
         None waits without end. Returns at once when the inbox is closed or refuses. Writes that were answered
-        meanwhile are dropped.
+        meanwhile are dropped. Notes come alone: what they make ready is put back before any write is taken.
         """
         with self._lock:
             if self._turns:
@@ -90,8 +90,10 @@ class Inbox(Generic[NoteT]):
                 self._waiting = True
                 self._changed.wait(wait_s)
                 self._waiting = False
-            notes, self._notes = self._notes, []
             writes: list[Write] = []
+            if self._notes:
+                notes, self._notes = self._notes, []
+                return Taken(writes, notes)
             records = size_bytes = 0
             while self._writes and len(writes) < max_writes:
                 write = self._writes[0]
@@ -105,7 +107,7 @@ class Inbox(Generic[NoteT]):
                 self._writes.popleft()
                 write.in_flight = True
                 writes.append(write)
-            return Taken(writes, notes)
+            return Taken(writes, [])
 
     def expect_turn(self) -> None:
         """Callers are about to be answered: `turn_over` tells when they have had their turn."""
@@ -147,6 +149,12 @@ class Inbox(Generic[NoteT]):
             self._refusal = refusal
             self._changed.notify_all()
             return self._clear()
+
+    def accept_again(self, refusal: Refusal) -> None:
+        """Take writes again, unless it was told since to refuse for another reason than this."""
+        with self._lock:
+            if self._refusal is refusal:
+                self._refusal = None
 
     def clear(self) -> list[Write]:
         """Hand out the writes that were waiting; more may come."""

@@ -11,9 +11,11 @@ import logging
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Executor
+from typing import Final
 
 from aion_producers.acquisition import Acquired, Acquisition, Deposed
 from aion_producers.cold_heads import ColdHeads, LookedUp
+from aion_producers.end_watch import EndWatch
 from aion_producers.heads import Heads
 from aion_producers.inbox import Inbox
 from aion_producers.mandate import Mandate
@@ -33,6 +35,9 @@ from aion_store.projected import ProjectedHeads
 
 _LOG = logging.getLogger(__name__)
 _MANY = 1_000_000
+_FIRST_REST_S: Final = 1.0
+_LONGEST_REST_S: Final = 60.0
+"""Between attempts after errors that take more than waiting: longer each time, since each may leave two barriers."""
 
 
 class PartitionWriter:
@@ -64,12 +69,24 @@ class PartitionWriter:
         self._place = LogPlace(0, b"")
         self._in_flight: Sequence[Write] = ()
         self._singly = 0
-        self._end_confirmed = True
-        self._committed_at = 0.0
-        self._hanging_since: float | None = None
+        self._rest_s = _FIRST_REST_S
+        self._end = EndWatch(settings.idle_check_s, settings.hanging_s)
 
     def run(self) -> None:
-        """Write until closed, deposed, or faced with a log or tables that contradict what this version expects."""
+        """Write until closed, deposed, or faced with a log or tables that contradict what this version expects.
+
+        Where partitions are shared an error isn't the end: while this process keeps the partition nobody else gets it.
+        """
+        try:
+            while self._serve():
+                pass
+        finally:
+            self._answer([(write, write.outcome_unknown()) for write in self._in_flight])
+            if self._tenure is not None:
+                self._tenure.close()
+
+    def _serve(self) -> bool:
+        """Round after round; True when an error ended them and this writer begins anew."""
         try:
             while not self._inbox.closing and not self._mandate.withdrawn and self._step():
                 pass
@@ -77,18 +94,39 @@ class PartitionWriter:
                 self._refuse(lambda _: self._mandate.refusal(None))
         except StoreError as error:
             _LOG.error("%s partition %s takes no more: %s", self._log.topic.name, self._log.partition, error)
-            failure = error
-            self._holds(None)
-            self._refuse(lambda _: failure.with_traceback(None))
+            return self._fail(error)
         except Exception as error:  # noqa: BLE001 - a thread that ends must leave no caller waiting
             _LOG.exception("the writer of %s partition %s ended", self._log.topic.name, self._log.partition)
-            reason = f"its thread ended ({error}); open the store again"
-            self._holds(None)
-            self._refuse(lambda _: UnavailableError("The writer", reason))
-        finally:
-            self._answer([(write, write.outcome_unknown()) for write in self._in_flight])
-            if self._tenure is not None:
-                self._tenure.close()
+            then = "it begins anew" if self._mandate.renewable else "open the store again"
+            return self._fail(UnavailableError("The writer", f"its thread ended ({error}); {then}"))
+        return False
+
+    def _fail(self, failure: StoreError) -> bool:
+        """Answer everyone with the error, and whoever comes; True when, after a pause, this writer begins anew."""
+
+        def refusal(_: Write) -> StoreError:
+            return failure.with_traceback(None)
+
+        self._holds(None)
+        self._refuse(refusal)
+        if not self._mandate.renewable:
+            return False
+        self._answer([(write, write.outcome_unknown()) for write in self._in_flight])
+        self._in_flight = ()
+        self._leave_tenure()
+        self._begin_anew()
+        until = time.monotonic() + self._rest_s
+        self._rest_s = min(2 * self._rest_s, _LONGEST_REST_S)
+        while time.monotonic() < until and not self._inbox.closing and not self._mandate.withdrawn:
+            self._inbox.pause(self._settings.pause_s)
+        self._inbox.accept_again(refusal)
+        return True
+
+    def _begin_anew(self) -> None:
+        """Forget what was known of the partition: the next take-over asks first whether it is still its own."""
+        self._acquisition = Acquisition(
+            self._log, self._inbox, self._projected, self._mandate, self._give_up, assigned=False
+        )
 
     def _step(self) -> bool:
         """One round; False when there will be no other."""
@@ -99,27 +137,31 @@ class PartitionWriter:
         taken = self._inbox.take(
             max_writes, settings.max_transaction_records, settings.max_transaction_bytes, self._wait_s()
         )
-        for note in taken.notes:
-            ready, answers = self._cold.take_in(note, self._heads)
-            self._inbox.put_back(ready)
-            if answers:
-                self._answer(answers)
+        if taken.notes:
+            self._take_in(taken.notes)
+            return True
         if taken.writes and self._tenure is not None and self._tenure.is_suspect():
             self._inbox.put_back(taken.writes)
             self._leave_tenure()
             more = True
         elif taken.writes:
             self._singly = max(0, self._singly - len(taken.writes))
-            more = self._write(taken.writes)
+            more = self._write(self._cold.hold_back(taken.writes))
         else:
-            more = taken.notes or self._check_end()
+            more = self._check_end()
         self._cold.ask(self._heads)
-        return bool(more)
+        return more
+
+    def _take_in(self, notes: Iterable[LookedUp]) -> None:
+        """Learn what the helpers found out; what can be decided now goes before all that is queued."""
+        for note in notes:
+            ready, answers = self._cold.take_in(note, self._heads)
+            self._inbox.put_back(ready)
+            if answers:
+                self._answer(answers)
 
     def _wait_s(self) -> float | None:
-        waits = [self._cold.wait_s(self._heads)]
-        if not self._end_confirmed:
-            waits.append(max(0.0, self._committed_at + self._settings.idle_check_s - time.monotonic()))
+        waits = self._cold.wait_s(self._heads), self._end.wait_s(time.monotonic())
         return min((wait for wait in waits if wait is not None), default=None)
 
     def _write(self, writes: Sequence[Write], *, prove_ownership: bool = False) -> bool:
@@ -156,11 +198,12 @@ class PartitionWriter:
         if broken is not None:  # out here nothing holds on to the broken client
             return self._recover(writes, group, *broken)
         self._heads.commit()
+        self._rest_s = _FIRST_REST_S
         if offset is not None:
             self._acquisition.advance(offset, self._place)
         self._place = group.place
         self._answer(group.answers(self._log.name))
-        self._end_confirmed, self._committed_at = False, time.monotonic()
+        self._end.put_off(time.monotonic())
         return True
 
     def _recover(self, writes: Iterable[Write], group: Group, fate: Fate, reason: str) -> bool:
@@ -188,10 +231,11 @@ class PartitionWriter:
                 return self._depose(unsettled, found)
             case Acquired(tenure, heads, place, found):
                 self._tenure, self._heads, self._place = tenure, heads, place
-                self._end_confirmed, self._committed_at = False, time.monotonic()
+                self._end.put_off(time.monotonic())
                 name = self._log.name
                 self._answer([(write, name.token(ordinal)) for write, ordinal in found.items()])
-                self._inbox.put_back([write for write in unsettled if write not in found])
+                unwritten = [write for write in unsettled if write not in found]
+                self._inbox.put_back([*unwritten, *self._cold.unpark()])  # as old as that, of each workflow
                 self._holds(place.ordinal)
                 return True
 
@@ -208,36 +252,29 @@ class PartitionWriter:
         if renewable:
             waiting = [*self._inbox.clear(), *self._cold.release()]
             self._answer([(write, mandate.refusal(owner)) for write in waiting])
-            self._acquisition = Acquisition(
-                self._log, self._inbox, self._projected, mandate, self._give_up, assigned=False
-            )
+            self._begin_anew()
         else:
             self._refuse(lambda _: mandate.refusal(owner))
         self._answer([(w, name.token(found[w]) if w in found else mandate.refusal(owner)) for w in unsettled])
         return renewable
 
     def _check_end(self) -> bool:
-        """When idle: see to it that readers can reach the end; False when this writer is done."""
-        now = time.monotonic()
-        if self._end_confirmed or now < self._committed_at + self._settings.idle_check_s:
+        """When it is time: see to it that readers can reach the end; False when this writer is done."""
+        if self._end.wait_s(time.monotonic()) != 0.0:
             return True
         try:
             ends = self._stable.ends(self._log.topic.name, self._log.partition, self._settings.idle_check_s)
         except UnavailableError:
-            self._committed_at = time.monotonic()
+            self._end.put_off(time.monotonic())
             return True
-        if ends.stable >= ends.high:
-            self._end_confirmed, self._hanging_since = True, None
-            return True
-        self._hanging_since = self._hanging_since or now
-        if now < self._hanging_since + self._settings.hanging_s:
-            self._committed_at = now
+        if not self._end.see(ends, time.monotonic()):
             return True
         _LOG.warning("%s partition %s hangs at %s", self._log.topic.name, self._log.partition, ends.stable)
-        self._hanging_since = None
+        tenure = self._tenure
         if not self._write((), prove_ownership=True):
             return False
-        self._leave_tenure()
+        if self._tenure is tenure:  # else that took the partition over
+            self._leave_tenure()
         return True
 
     def _refuse(self, refusal: Callable[[Write], StoreError]) -> None:

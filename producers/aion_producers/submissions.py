@@ -41,9 +41,9 @@ class Submissions:
 
     async def submit(self, write: Write, timeout_s: float) -> ConsistencyToken:
         """Hand the write in and wait for its answer, at most `timeout_s` seconds."""
-        if not self._hand_in_at_once(write, self._loop.time() + timeout_s):
-            await self._hand_in_in_turn(write)
         try:
+            if not self._hand_in_at_once(write, self._loop.time() + timeout_s):
+                await self._wait_for_room(write)
             return await write.future
         except asyncio.CancelledError:
             self._leave(write)
@@ -56,12 +56,12 @@ class Submissions:
         handed_in = 0
         try:
             for write in writes:
+                handed_in += 1
                 try:
                     if not self._hand_in_at_once(write, deadline):
-                        await self._hand_in_in_turn(write)
+                        await self._wait_for_room(write)
                 except StoreError as error:
                     write.future.set_exception(error)
-                handed_in += 1
             for write in writes:
                 try:
                     answers.append(await write.future)
@@ -69,11 +69,7 @@ class Submissions:
                     answers.append(error)
         finally:
             for write in writes[:handed_in]:
-                if write.future.cancel() or write.future.cancelled():
-                    self._leave(write)
-                else:
-                    write.future.exception()  # looked at: of a call that was cancelled nobody else does
-                    self._release(write)
+                self._leave(write)
         return answers
 
     def settle(self, answers: list[Answer]) -> None:
@@ -120,21 +116,14 @@ class Submissions:
             self._sweep_by(deadline)
         if self._waiting or not self._fits(write):
             return False
-        self._accept(write)
         self._put(write)
         return True
 
-    async def _hand_in_in_turn(self, write: Write) -> None:
-        """The same when there is room, and it is its turn. Raises UnavailableError when that isn't by its deadline."""
-        await self._wait_for_room(write)
-        self._put(write)
-
     def _put(self, write: Write) -> None:
-        try:
-            self._inbox.put(write)
-        except StoreError:
-            self._release(write)
-            raise
+        """Accept it. Raises what the inbox refuses with."""
+        self._inbox.put(write)
+        self._unanswered.add(write)
+        self._size_bytes += write.size_bytes
 
     def _fits(self, write: Write) -> bool:
         unanswered = len(self._unanswered)
@@ -142,13 +131,12 @@ class Submissions:
             return True
         return unanswered < self._max_writes and self._size_bytes + write.size_bytes <= self._max_bytes
 
-    def _accept(self, write: Write) -> None:
-        self._unanswered.add(write)
-        self._size_bytes += write.size_bytes
-
     def _leave(self, write: Write) -> None:
-        """The caller has gone: unless the write is in flight, nothing of it is kept."""
-        self._inbox.withdraw(write, lambda _: None)
+        """The caller has gone: unless the write is answered or in flight, nothing of it is kept."""
+        if write.future.cancel() or write.future.cancelled():
+            self._inbox.withdraw(write, lambda _: None)
+        else:
+            write.future.exception()  # looked at: nobody else does
         self._release(write)  # whoever answers releases it as well
 
     def _release(self, write: Write) -> None:
@@ -163,7 +151,10 @@ class Submissions:
             self._idle.set()
 
     async def _wait_for_room(self, write: Write) -> None:
-        """Returns once the write is accepted: in the order of the calls of its workflow, and in that one's turn."""
+        """Returns once the write is in the inbox: in the order of the calls of its workflow, and in that one's turn.
+
+        Raises UnavailableError when that isn't by its deadline, and what the inbox refuses with.
+        """
         room: asyncio.Future[None] = self._loop.create_future()
         line = self._waiting.setdefault(write.key, OrderedDict())
         line[write] = room
@@ -171,7 +162,6 @@ class Submissions:
             await room
         except BaseException:
             self._leave_line(write, line)
-            self._release(write)
             self._let_in()
             if not self._unanswered:
                 self._idle.set()
@@ -183,15 +173,22 @@ class Submissions:
             del self._waiting[write.key]
 
     def _let_in(self) -> None:
-        """Accept waiting writes while there is room, one per workflow in turn."""
+        """Put waiting writes into the inbox while there is room, one per workflow in turn.
+
+        At once, so that nobody who hands in afterwards comes before them.
+        """
         while self._waiting:
             key, line = next(iter(self._waiting.items()))
             write, room = next(iter(line.items()))
             if not room.done():
                 if not self._fits(write):
                     return
-                self._accept(write)
-                room.set_result(None)
+                try:
+                    self._put(write)
+                except StoreError as error:
+                    room.set_exception(error)
+                else:
+                    room.set_result(None)
             self._leave_line(write, line)
             if line:
                 self._waiting.move_to_end(key)

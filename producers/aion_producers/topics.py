@@ -17,7 +17,7 @@ from confluent_kafka.admin._resource import ResourceType
 from confluent_kafka.cimpl import NewTopic
 
 from aion_store.errors import AccessDeniedError, SchemaMismatchError, UnavailableError
-from aion_store.kafka.client import ClientSettings, kafka_unavailable
+from aion_store.kafka.client import ClientSettings, kafka_unavailable, open_admin
 from aion_store.kafka.topic import TopicIdentity, describe_topic
 from aion_store.limits import EVENTS_TOPIC_MAX_MESSAGE_BYTES, PACKAGES_TOPIC_MAX_MESSAGE_BYTES
 from aion_store.projected import LogName
@@ -88,10 +88,11 @@ def ensure_topics(client: ClientSettings, prefix: str, partitions: int, timeout_
     """Both topics, created if absent: `<prefix>.events` with that many partitions, `<prefix>.packages` with one.
 
     Raises SchemaMismatchError when one contradicts (a setting, the replicas, the partition count), UnavailableError
-    when Kafka doesn't answer within `timeout_s` seconds, AccessDeniedError when it refuses.
+    when Kafka doesn't answer within `timeout_s` seconds, AccessDeniedError when it refuses, ConfigurationError for a
+    setting that Kafka's client doesn't take.
     """
     deadline = time.monotonic() + timeout_s
-    admin = AdminClient({**client, "log_level": 0})
+    admin = open_admin(client)
     brokers = _broker_count(client, admin, timeout_s)
     events = _open_topic(client, admin, prefix, "events", partitions, brokers, deadline)
     return LogTopics(events, _open_topic(client, admin, prefix, "packages", 1, brokers, deadline))
@@ -107,7 +108,7 @@ class TopicFound(NamedTuple):
 
 def inspect_topic(client: ClientSettings, prefix: str, log: LogName, timeout_s: float) -> TopicFound | None:
     """What a log's topic is; None when it isn't there. Makes and changes nothing. Raises UnavailableError."""
-    admin = AdminClient({**client, "log_level": 0})
+    admin = open_admin(client)
     name, brokers = topic_name(prefix, log), _broker_count(client, admin, timeout_s)
     identity = describe_topic(client, name, timeout_s)
     found = None if identity is None else _settings_of(admin, name, timeout_s)

@@ -19,7 +19,7 @@ from confluent_kafka import KafkaError, KafkaException, Message, Producer
 from confluent_kafka._types import HeadersType
 
 from aion_producers.settings import WriterSettings
-from aion_store.kafka.client import ClientSettings
+from aion_store.kafka.client import ClientSettings, made_of
 from aion_store.kafka.refusals import DENIED
 from aion_store.limits import PRODUCER_MAX_MESSAGE_BYTES
 from aion_store.log.record import WireRecord
@@ -82,25 +82,24 @@ class TransactionalProducer:
         self.suspect = False
         """A connection broke since `initialise`: a commit's request may have been sent twice and one be under way."""
         self._settings = settings
-        self._producer = Producer(
-            {
-                **client,
-                "transactional.id": transactional_id,
-                "transaction.timeout.ms": int(settings.transaction_timeout_s * 1000),
-                "acks": "all",
-                "enable.idempotence": True,
-                "linger.ms": _LINGER_MS,
-                "compression.type": "none",
-                "message.max.bytes": PRODUCER_MAX_MESSAGE_BYTES,
-                "queue.buffering.max.messages": 4 * settings.max_transaction_records,
-                "reconnect.backoff.ms": 50,
-                "reconnect.backoff.max.ms": 500,
-                "log.connection.close": True,
-                "log_level": _LOG_INFO,
-                "error_cb": self._on_error,
-            },
-            logger=self._logger(),
-        )
+        configuration = {
+            **client,
+            "transactional.id": transactional_id,
+            "transaction.timeout.ms": int(settings.transaction_timeout_s * 1000),
+            "acks": "all",
+            "enable.idempotence": True,
+            "linger.ms": _LINGER_MS,
+            "compression.type": "none",
+            "message.max.bytes": PRODUCER_MAX_MESSAGE_BYTES,
+            "queue.buffering.max.messages": 4 * settings.max_transaction_records,
+            "reconnect.backoff.ms": 50,
+            "reconnect.backoff.max.ms": 500,
+            "log.connection.close": True,
+            "log_level": _LOG_INFO,
+            "error_cb": self._on_error,
+        }
+        with made_of(client):
+            self._producer = Producer(configuration, logger=self._logger())
 
     def initialise(self, timeout_s: float) -> None:
         """Fence every older producer of this id and settle its open transaction. Raises BrokenTransactionError."""

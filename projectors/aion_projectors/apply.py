@@ -1,22 +1,24 @@
 """The one transaction that applies a fetch: generation held, checkpoints locked, rows written, checkpoints advanced.
 
-What is applied is decided by `plan` from the locked checkpoints, so a late or repeated fetch changes nothing. Round
-trips: lock, load, COPY, write and commit.
+What is applied is decided by `plan` from the locked checkpoints, so a late or repeated fetch changes nothing. They
+nearly always stand where the last fetch left them: that is planned on before they are locked, so that what folding
+needs is loaded in the same round trip. Round trips: lock and load, COPY, write and commit.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, Final, NamedTuple
 
 import psycopg
 from psycopg import AsyncConnection
 
-from aion_projectors.batch import Batch, WorkflowKey, needs_of
+from aion_projectors.batch import Batch, Needs, WorkflowKey, needs_of
 from aion_projectors.changes import Changes
 from aion_projectors.checkpoints import Checkpoints, advance
 from aion_projectors.event_rows import HEADER, TRAILER, event_rows
-from aion_projectors.loading import load_rows
+from aion_projectors.loading import Loading, begin_loading
 from aion_projectors.package_batch import fold_package_appends
 from aion_projectors.plan import Checkpoint, Fault, Held, Plan, plan_stretch
 from aion_projectors.statements import statement
@@ -40,44 +42,65 @@ _COPY_BYTES: Final = 1 << 17
 """How much is handed to COPY at once: Postgres stores a piece while the next one is folded and packed."""
 
 
+@dataclass(frozen=True, slots=True)
+class _Intention:
+    """What is to be done with a fetch where its partitions' tables stand at `standing`: the halted ones left out."""
+
+    standing: Mapping[LogPartition, Checkpoint]
+    plans: Mapping[LogPartition, Plan]
+    batch: Batch
+    needs: Needs
+
+
 class Applier:
     """Applies fetches to the tables of a schema, over a connection that isn't in autocommit.
 
-    It remembers the appends whose end hasn't been read; losing that costs a second reading, nothing else.
+    It remembers where it left the tables, and the appends whose end hasn't been read; losing that costs a round trip
+    and a second reading, nothing else.
     """
 
     def __init__(self, schema: str, checkpoints: Checkpoints) -> None:
         self._channel, self._checkpoints = channel(schema), checkpoints
+        self._left: dict[LogPartition, Checkpoint] = {}
         self._held: dict[LogPartition, Held] = {}
 
     async def apply(
-        self, connection: AsyncConnection[Any], stretches: Mapping[LogPartition, Stretch]
+        self, connection: AsyncConnection[Any], stretches: Mapping[LogPartition, Stretch], *, skip_held: bool = False
     ) -> dict[LogPartition, Applied]:
         """Apply the stretches of a fetch in one transaction; what became of each partition.
+
+        `skip_held` leaves out the partitions whose checkpoints other sessions hold, instead of waiting for them.
 
         Raises psycopg's errors with nothing applied, or (a commit without an answer) all: apply it again to know.
         Raises SchemaMismatchError when the tables are another log's.
         """
         try:
-            return await self._apply(connection, stretches)
+            return await self._apply(connection, stretches, skip_held=skip_held)
         except psycopg.Error:
             if not connection.closed:
                 await connection.rollback()
             raise
 
     async def _apply(
-        self, connection: AsyncConnection[Any], stretches: Mapping[LogPartition, Stretch]
+        self, connection: AsyncConnection[Any], stretches: Mapping[LogPartition, Stretch], *, skip_held: bool
     ) -> dict[LogPartition, Applied]:
-        generation, locked = await self._checkpoints.lock(connection, list(stretches))
-        plans = {
-            place: plan_stretch(row.checkpoint, self._held.get(place), stretches[place])
-            for place, row in locked.items()
-            if row.halted is None
-        }
-        reached = {
-            place: plan.checkpoint for place, plan in plans.items() if plan.checkpoint != locked[place].checkpoint
-        }
-        writes = await self._store(connection, generation, plans)
+        left = {place: self._left[place] for place in stretches if place in self._left}
+        intention = self._intend(left, stretches)
+
+        async def load(generation: str) -> Loading:
+            return await begin_loading(connection, generation, intention.needs)
+
+        generation, locked, loading = await self._checkpoints.lock(
+            connection, list(stretches), load, skip_held=skip_held
+        )
+        standing = {place: row.checkpoint for place, row in locked.items() if row.halted is None}
+        if standing != intention.standing:
+            intention = self._intend(standing, stretches)
+            async with connection.pipeline():
+                loading = await load(generation)
+        writes = await self._store(connection, generation, intention, await loading.rows())
+        plans = intention.plans
+        reached = {place: plan.checkpoint for place, plan in plans.items() if plan.checkpoint != standing[place]}
         if reached or writes:
             await self._write(connection, generation, writes, reached)
         else:
@@ -90,23 +113,37 @@ class Applier:
             for place, row in locked.items()
         }
 
-    async def _store(
-        self, connection: AsyncConnection[Any], generation: str, plans: Mapping[LogPartition, Plan]
-    ) -> list[Write]:
-        """Store the events of the plans, and fold them; what is left to be written."""
+    def _intend(
+        self, standing: Mapping[LogPartition, Checkpoint], stretches: Mapping[LogPartition, Stretch]
+    ) -> _Intention:
+        plans = {
+            place: plan_stretch(checkpoint, self._held.get(place), stretches[place])
+            for place, checkpoint in standing.items()
+        }
         batch = Batch()
-        rejected: list[RejectedRow] = []
-        writes: list[Write] = []
         for (log, partition), plan in plans.items():
-            rejected += [RejectedRow(log, partition, record.offset, record.reason) for record in plan.foreign]
             if log == "events":
                 batch.add(partition, plan.appends)
-            elif plan.appends:
+        return _Intention(standing, plans, batch, needs_of(batch))
+
+    async def _store(
+        self,
+        connection: AsyncConnection[Any],
+        generation: str,
+        intention: _Intention,
+        before: Mapping[WorkflowKey, WorkflowRows],
+    ) -> list[Write]:
+        """Store the events of the plans, and fold them; what is left to be written."""
+        batch = intention.batch
+        rejected: list[RejectedRow] = []
+        writes: list[Write] = []
+        for (log, partition), plan in intention.plans.items():
+            rejected += [RejectedRow(log, partition, record.offset, record.reason) for record in plan.foreign]
+            if log == "packages" and plan.appends:
                 folded = fold_package_appends(plan.appends)
                 writes += package_writes(folded.tables)
                 rejected += [rejected_row(log, partition, record) for record in folded.rejected]
         if batch.appends:
-            before = await load_rows(connection, generation, needs_of(batch))
             writes += await store_events(connection, generation, batch, before)
         rejected += [rejected_row("events", partition, record) for partition, record in batch.rejected]
         return [*writes, rejected_write(rejected)] if rejected else writes
@@ -127,6 +164,7 @@ class Applier:
 
     def _remember(self, plans: Mapping[LogPartition, Plan]) -> None:
         for place, plan in plans.items():
+            self._left[place] = plan.checkpoint
             if plan.held is not None:
                 self._held[place] = plan.held
             else:

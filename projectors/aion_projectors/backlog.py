@@ -25,6 +25,7 @@ class Backlog(Generic[K]):
         self._limit, self._max_bytes = limit, max_bytes
         self._waiting: dict[K, Fetched] = {}
         self._bytes: dict[K, int] = {}
+        self._filled = asyncio.Event()
         self._room = asyncio.Event()
         self._room.set()
         self.is_set_aside = False
@@ -33,6 +34,10 @@ class Backlog(Generic[K]):
     def has_room(self) -> bool:
         """Whether whoever has more needn't wait."""
         return self._room.is_set()
+
+    async def wait(self) -> None:
+        """Return once something waits."""
+        await self._filled.wait()
 
     async def wait_for_room(self, patience_s: float) -> None:
         """Return once there is room, or once the backlog is set aside because there wasn't for so many seconds."""
@@ -48,6 +53,7 @@ class Backlog(Generic[K]):
             waiting = self._waiting[key] = follow(self._waiting.get(key), fetched)
             before = 0 if waiting is fetched else self._bytes[key]
             self._bytes[key] = before + _bytes_of(fetched)
+            self._filled.set()
         records = sum(len(fetched.stretch.records) for fetched in self._waiting.values())
         if records >= self._limit or sum(self._bytes.values()) >= self._max_bytes:
             self._room.clear()
@@ -56,6 +62,7 @@ class Backlog(Generic[K]):
         """All that waits; from now on there is room."""
         taken, self._waiting, self._bytes = self._waiting, {}, {}
         self.is_set_aside = False
+        self._filled.clear()
         self._room.set()
         return taken
 

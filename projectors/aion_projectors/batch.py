@@ -46,7 +46,7 @@ class Batch:
             text = append[0].key or b""
             key = keys.get(text)
             if key is None and text not in keys:
-                key = keys[text] = _workflow_key(partition, text)
+                key = keys[text] = workflow_key(partition, text)
             reason = _fault(append, key)
             if key is None or reason:
                 self.rejected += [(partition, Rejected(record, reason or "")) for record in append]
@@ -59,7 +59,8 @@ class Batch:
                 of_workflow.append(entries)
 
 
-def _workflow_key(partition: int, text: bytes) -> WorkflowKey | None:
+def workflow_key(partition: int, text: bytes) -> WorkflowKey | None:
+    """The workflow that a record's key names; None when it names none."""
     if not _ID_TEXT.fullmatch(text):
         return None
     return WorkflowKey(partition, bytes.fromhex(text.decode().replace("-", "")))

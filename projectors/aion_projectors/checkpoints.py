@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import Any, Generic, NamedTuple, TypeVar
 
 import psycopg
 from psycopg import AsyncConnection
@@ -24,11 +24,22 @@ class CheckpointRow(NamedTuple):
     halted: str | None
 
 
-class Locked(NamedTuple):
-    """The live generation and some of its checkpoints: both stay as they are until the transaction ends."""
+BesideT = TypeVar("BesideT")
+
+
+class Locked(NamedTuple, Generic[BesideT]):
+    """The live generation and some of its checkpoints: both stay as they are until the transaction ends.
+
+    `beside` is what was asked for in the same round trip: it shows the tables as they are under the lock.
+    """
 
     generation: str
     rows: Mapping[LogPartition, CheckpointRow]
+    beside: BesideT
+
+
+async def nothing_beside(_: str) -> None:
+    """Ask for nothing more."""
 
 
 class Checkpoints:
@@ -41,19 +52,33 @@ class Checkpoints:
         self._schema, self._topic_ids = schema, topic_ids
         self._live: str | None = None
 
-    async def lock(self, connection: AsyncConnection[Any], places: Sequence[LogPartition]) -> Locked:
-        """Hold the live generation and lock the checkpoints, in a transaction that begins here."""
+    async def lock(
+        self,
+        connection: AsyncConnection[Any],
+        places: Sequence[LogPartition],
+        ask: Callable[[str], Awaitable[BesideT]],
+        *,
+        skip_held: bool = False,
+    ) -> Locked[BesideT]:
+        """Hold the live generation and lock the checkpoints, in a transaction that begins here.
+
+        `ask` is called within the connection's pipeline, with the generation, and again where that was another.
+        `skip_held` leaves out the checkpoints that other sessions hold, instead of waiting for them.
+        """
+        lock_checkpoints = _locking(skip_held=skip_held)
         while True:
             live = self._live or await self._find_live(connection)
             try:
                 async with connection.pipeline():
                     named = await connection.execute(statement("lock_generation", control=self._schema))
                     cursor = await connection.cursor(binary=True).execute(
-                        statement("lock_checkpoints", generation=live), place_arrays(places)
+                        statement(lock_checkpoints, generation=live), place_arrays(places)
                     )
+                    beside = await ask(live)
                 row = await named.fetchone()
                 if row is not None and row[0] == live:
-                    return Locked(live, self._checked(places, await cursor.fetchall()))
+                    rows = await cursor.fetchall()
+                    return Locked(live, self._checked(() if skip_held else places, rows), beside)
             except (psycopg.errors.UndefinedTable, psycopg.errors.InvalidSchemaName):
                 await connection.rollback()
                 if await self._find_live(connection) == live:
@@ -135,15 +160,30 @@ class GenerationCheckpoints(Checkpoints):
         super().__init__(generation, topic_ids)
         self._generation = generation
 
-    async def lock(self, connection: AsyncConnection[Any], places: Sequence[LogPartition]) -> Locked:
-        """Lock these checkpoints, in a transaction that begins here."""
-        cursor = await connection.cursor(binary=True).execute(
-            statement("lock_checkpoints", generation=self._generation), place_arrays(places)
-        )
-        return Locked(self._generation, self._checked(places, await cursor.fetchall()))
+    async def lock(
+        self,
+        connection: AsyncConnection[Any],
+        places: Sequence[LogPartition],
+        ask: Callable[[str], Awaitable[BesideT]],
+        *,
+        skip_held: bool = False,
+    ) -> Locked[BesideT]:
+        """Lock these checkpoints, in a transaction that begins here; `ask` as for all."""
+        async with connection.pipeline():
+            cursor = await connection.cursor(binary=True).execute(
+                statement(_locking(skip_held=skip_held), generation=self._generation), place_arrays(places)
+            )
+            beside = await ask(self._generation)
+        rows = await cursor.fetchall()
+        return Locked(self._generation, self._checked(() if skip_held else places, rows), beside)
 
     async def _find_live(self, connection: AsyncConnection[Any]) -> str:
         return self._generation
+
+
+def _locking(*, skip_held: bool) -> str:
+    """The name of the statement that locks checkpoints."""
+    return "lock_free_checkpoints" if skip_held else "lock_checkpoints"
 
 
 async def advance(

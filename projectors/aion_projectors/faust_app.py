@@ -1,7 +1,7 @@
 """The Faust app: membership, assignment and lifecycle around the projection. It writes nothing to Kafka.
 
-Each database has an agent, which applies at once what was fetched while it applied what came before: under load in
-few big transactions instead of many small ones that wait for one another. No database waits for another: of one that
+Each database has a task, which applies at once what was fetched while it applied what came before: under load in few
+big transactions instead of many small ones that wait for one another. No database waits for another: of one that
 is away so much is fetched as may wait for it. Faults of a partition (a gap, a database that went back) end in another
 seek; a gap that persists halts the partition, for all workers.
 """
@@ -13,9 +13,9 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
-from functools import partial
-from typing import Any, Final, cast
+from typing import Final, cast
 
 import faust
 from faust.app.base import BootStrategy
@@ -25,39 +25,29 @@ from aion_projectors import halts
 from aion_projectors.apply import Applied
 from aion_projectors.backlog import Backlog
 from aion_projectors.checkpoints import CheckpointRow
-from aion_projectors.kafka_security import KafkaSecurity, kafka_security
 from aion_projectors.plan import Behind, Gap
 from aion_projectors.projection import Projection
-from aion_projectors.recovery import NoTables
 from aion_projectors.settings import ProjectorSettings
 from aion_projectors.together import all_of
-from aion_projectors.topic_watch import REQUEST_TIMEOUT_S, OtherTopic, TopicWatch
+from aion_projectors.topic_watch import OtherTopic, TopicWatch
 from aion_projectors.transport import Fetch, ProjectorConsumer, ProjectorTransport
 from aion_store.errors import AccessDeniedError, SchemaMismatchError, UnavailableError
-from aion_store.log.format import BUILD_FORMATS, RecordFormats
+from aion_store.log.format import RecordFormats
 from aion_store.postgres.generation import LogPartition
 from aion_store.postgres.shards import Shards
 from aion_store.projected import LogName
 
 MAX_RECORDS: Final = 10_000
-"""Of a fetch; as many may wait for a database's agent before the next fetch has to."""
+"""Of a fetch; as many may wait for a database before the next fetch has to."""
 PATIENCE_S: Final = 2.0
 """How long one of several databases may keep the others waiting: for room in what waits for it, for its checkpoints."""
 SEEK_DEADLINE_S: Final = 6.0
 """Below Faust's own deadline for a seek, past which the worker begins anew whatever the other databases do."""
-MAX_PARTITION_BYTES: Final = 4 * 1024 * 1024
 GAPS_UNTIL_HALT: Final = 3
 WATCH_S: Final = 3.0
 """How often the tables are looked at: a Postgres that lost its latest commits must not wait for the next event."""
 
 TOPIC_WATCH_S: Final = 5.0
-
-SESSION_TIMEOUT_S: Final = 6.0
-HEARTBEAT_S: Final = 0.5
-REBALANCE_TIMEOUT_S: Final = 6.0
-MAX_POLL_INTERVAL_S: Final = 300.0
-START_S: Final = 5.0
-"""How long a start that isn't wanted any more may take to finish."""
 
 _log: Final = logging.getLogger(__name__)
 
@@ -70,11 +60,10 @@ class _Boot(BootStrategy):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Database:
-    """One database: its tables, what waits to be applied to them, and where the agent is called that does it."""
+    """One database: its tables, and what waits to be applied to them."""
 
     projection: Projection
     backlog: Backlog[TP]
-    calls: Any
 
 
 class ProjectorApp(faust.App):
@@ -90,24 +79,23 @@ class ProjectorApp(faust.App):
     _topic_watch: TopicWatch
     _gaps: dict[TP, tuple[Gap, int]]
     _reached: dict[TP, int]
+    _held_up: set[TP]
 
     def attach(self, settings: ProjectorSettings, projections: Shards[Projection], formats: RecordFormats) -> None:
-        """Give the app what it works on, and its agents."""
+        """Give the app what it works on."""
         self.settings, self.formats = settings, formats
         self.failure = asyncio.get_running_loop().create_future()
         self._logs = {settings.events_topic: "events", settings.packages_topic: "packages"}
         topic_ids = projections.default.topic_ids
         self._topic_watch = TopicWatch(settings.kafka, {topic: topic_ids[log] for topic, log in self._logs.items()})
-        self._gaps, self._reached = {}, {}
-        self._databases = projections.map(
-            lambda projection: _Database(projection, Backlog(MAX_RECORDS), self.channel(maxsize=0))
-        )
-        for number, database in enumerate(self._databases.databases):
-            self.agent(database.calls, name=f"{settings.group_id}.project.{number}")(partial(self._project, database))
+        self._gaps, self._reached, self._held_up = {}, {}, set()
+        self._databases = projections.map(lambda projection: _Database(projection, Backlog(MAX_RECORDS)))
 
-    async def _project(self, database: _Database, calls: Any) -> None:
+    async def _project(self, database: _Database) -> None:
+        """Apply what waits, until the app stops. Faust's channels don't do for this: a rebalance empties them."""
         try:
-            async for _ in calls:
+            while True:
+                await database.backlog.wait()
                 was_set_aside = database.backlog.is_set_aside
                 fetch = database.backlog.take()
                 if was_set_aside:
@@ -127,13 +115,16 @@ class ProjectorApp(faust.App):
         for topic in self._logs:
             self.topics.add(self.topic(topic, key_type=bytes, value_type=bytes, acks=False))
         for database in self._databases.databases:
+            self.add_future(self._project(database))
             self.add_future(self._watch(database))
         self.add_future(self._watch_membership())
         self.add_future(self._watch_topics())
 
-    async def crash(self, reason: BaseException) -> None:
-        self.fail(reason)
-        await super().crash(reason)
+    def _crash(self, reason: BaseException) -> None:
+        """As Faust's, which calls this whatever part of the app failed, also from the consumer's thread."""
+        super()._crash(reason)
+        with suppress(RuntimeError):  # the loop has ended
+            self.loop.call_soon_threadsafe(self.fail, reason)
 
     def fail(self, error: BaseException) -> None:
         """Note why the app can't go on; the first reason stays."""
@@ -141,22 +132,19 @@ class ProjectorApp(faust.App):
             self.failure.set_result(error)
 
     async def put(self, fetch: Fetch) -> None:
-        """Add a fetch to what waits for the databases, each part once there is room for it, and call their agents.
+        """Add a fetch to what waits for the databases, each part once there is room for it.
 
-        Where no room is made in time, no more is fetched until there is some. Agents are called each time: a rebalance
-        drops calls, and an agent passes over those that find nothing.
+        Where no room is made in time, no more is fetched until there is some.
         """
         parts = [(database, {tp: fetch[tp] for tp in tps}) for database, tps in self._by_database(fetch).items()]
         for database, part in sorted(parts, key=lambda each: not each[0].backlog.has_room):
             await self._make_room(database)
             database.backlog.add(part)
-            await database.calls.put(True)
 
     async def _make_room(self, database: _Database) -> None:
         backlog = database.backlog
         if backlog.has_room or backlog.is_set_aside:
             return
-        await database.calls.put(True)
         await backlog.wait_for_room(PATIENCE_S)
         if backlog.is_set_aside:
             _log.warning("a database applies nothing: its partitions are read no further until it does")
@@ -168,8 +156,8 @@ class ProjectorApp(faust.App):
             database.backlog.take()
 
     def is_set_aside(self, tp: TP) -> bool:
-        """Whether a partition's database has no room for anything more of it."""
-        return self._database(tp).backlog.is_set_aside
+        """Whether nothing more of a partition can be applied for now: another session holds it, or there is no room."""
+        return tp in self._held_up or self._database(tp).backlog.is_set_aside
 
     def by_database(self, partitions: set[TP]) -> list[set[TP]]:
         """The partitions of each database that has any of them."""
@@ -210,15 +198,34 @@ class ProjectorApp(faust.App):
         What became of a partition that was sought or taken away meanwhile is of no interest.
         """
         is_current = self._reader.is_current
-        wanted = {tp: fetched for tp, fetched in fetch.items() if is_current(tp, fetched)}
+        wanted = {tp: fetch[tp] for tp in fetch.keys() - self._held_up if is_current(tp, fetch[tp])}
         places = {self._place(tp): tp for tp, (_, stretch, lost) in wanted.items() if stretch.records or not lost}
         stretches = {place: wanted[tp].stretch for place, tp in places.items()}
-        for place, applied in (await database.projection.apply(stretches)).items():
-            if is_current(tp := places[place], wanted[tp]):
-                await self._see_to(tp, applied)
+
+        def is_wanted(place: LogPartition) -> bool:
+            return is_current(tp := places[place], wanted[tp])
+
+        outcomes = await database.projection.apply(stretches, is_wanted)
+        for place in filter(is_wanted, places):
+            if place in outcomes:
+                await self._see_to(places[place], outcomes[place])
+            else:
+                await self._set_aside(database, places[place])
         for tp, fetched in wanted.items():
             if fetched.lost and is_current(tp, fetched):
                 await self._halt_lost(tp, fetched.stretch.position)
+
+    async def _set_aside(self, database: _Database, tp: TP) -> None:
+        """Read a partition no further whose checkpoint another session holds, until it doesn't any more."""
+        _log.warning("%s [%s]: another session holds its checkpoint: it is read on once that is over", *tp)
+        self._held_up.add(tp)
+        await self._reader.settle({tp})
+        self.add_future(self._go_on(database, tp))
+
+    async def _go_on(self, database: _Database, tp: TP) -> None:
+        await database.projection.wait_for_checkpoint(self._place(tp))
+        self._held_up.discard(tp)
+        await self._reader.seek_to_checkpoints({tp} & self._reader.assignment())
 
     async def _see_to(self, tp: TP, applied: Applied) -> None:
         consumer = self._reader
@@ -331,62 +338,3 @@ class ProjectorApp(faust.App):
 
     def _place(self, tp: TP) -> LogPartition:
         return LogPartition(self._logs[tp.topic], tp.partition)
-
-
-def build_app(
-    settings: ProjectorSettings, projections: Shards[Projection], formats: RecordFormats = BUILD_FORMATS
-) -> ProjectorApp:
-    """The app for these settings, not started. Needs a running event loop; several may share one.
-
-    Static membership isn't used: it would slow a graceful leave down to the session time-out.
-    """
-    app = ProjectorApp(
-        settings.group_id,
-        broker=[f"kafka://{server}" for server in settings.bootstrap_servers],
-        broker_credentials=_credentials(kafka_security(settings.kafka)),
-        key_serializer="raw",
-        value_serializer="raw",
-        web_enabled=False,
-        topic_disable_leader=True,
-        topic_allow_declare=False,
-        stream_wait_empty=False,
-        stream_recovery_delay=0.0,
-        consumer_auto_offset_reset="none",
-        consumer_max_fetch_size=MAX_PARTITION_BYTES,
-        broker_max_poll_records=MAX_RECORDS,
-        broker_max_poll_interval=MAX_POLL_INTERVAL_S,
-        broker_session_timeout=SESSION_TIMEOUT_S,
-        broker_heartbeat_interval=HEARTBEAT_S,
-        broker_rebalance_timeout=REBALANCE_TIMEOUT_S,
-        broker_request_timeout=REQUEST_TIMEOUT_S,
-        TableManager=NoTables,
-    )
-    app.attach(settings, projections, formats)
-    return app
-
-
-def _credentials(security: KafkaSecurity) -> faust.auth.Credentials | None:
-    if (login := security.login) is not None:
-        return faust.SASLCredentials(
-            username=login.username, password=login.password, mechanism=login.mechanism, ssl_context=security.tls
-        )
-    return None if security.tls is None else faust.SSLCredentials(security.tls)
-
-
-async def run_app(app: ProjectorApp, stop: asyncio.Event) -> None:
-    """Run the app until `stop` is set. Raises what made it fail; it is stopped in any case."""
-    starting = asyncio.ensure_future(app.start())
-    stopping = asyncio.ensure_future(stop.wait())
-    try:
-        await asyncio.wait({starting, stopping, app.failure}, return_when=asyncio.FIRST_COMPLETED)
-        if starting.done():
-            starting.result()
-            await asyncio.wait({stopping, app.failure}, return_when=asyncio.FIRST_COMPLETED)
-    finally:
-        stopping.cancel()
-        await asyncio.wait({starting}, timeout=START_S)  # what was begun and not finished would be left open
-        starting.cancel()
-        await app.stop()
-        await app.close()
-    if app.failure.done() and not stop.is_set():
-        raise app.failure.result()

@@ -61,7 +61,7 @@ def kafka_security(settings: Settings) -> KafkaSecurity:
     """The security of librdkafka's settings. Raises ConfigurationError for what Faust's client can't do alike."""
     protocol = _text(settings, "security.protocol", "plaintext").lower()
     if protocol not in _PROTOCOLS:
-        raise _refused("security.protocol", protocol, f"one of {', '.join(_PROTOCOLS)}")
+        raise _refused("security.protocol", f"one of {', '.join(_PROTOCOLS)}")
     has_tls, has_sasl = _PROTOCOLS[protocol]
     for name in settings:
         if name.startswith(("ssl.", "sasl.")) and name not in _SSL | _SASL:
@@ -75,7 +75,7 @@ def _login(settings: Settings) -> Login:
     name = "sasl.mechanism" if "sasl.mechanism" in settings else "sasl.mechanisms"
     mechanism = _text(settings, name, "GSSAPI").upper()
     if mechanism not in _MECHANISMS:
-        raise _refused(name, mechanism, f"one of {', '.join(_MECHANISMS)}")
+        raise _refused(name, f"one of {', '.join(_MECHANISMS)}")
     username, password = _text(settings, "sasl.username"), _text(settings, "sasl.password")
     if not username or not password:
         raise ConfigurationError(f"SASL's mechanism {mechanism} needs sasl.username and sasl.password: give both.")
@@ -94,8 +94,8 @@ def _tls(settings: Settings) -> ssl.SSLContext:
             context.load_cert_chain(certificate, key or None, lambda: _text(settings, "ssl.key.password"))
     except (OSError, ValueError) as error:  # ssl.SSLError is an OSError
         raise ConfigurationError(
-            f"Kafka's ssl.ca.location, ssl.certificate.location or ssl.key.location can't be used: {error}. "
-            "Name PEM files that this process can read."
+            "Kafka's ssl.ca.location, ssl.ca.pem, ssl.certificate.location or ssl.key.location can't be used: "
+            f"{error}. Name PEM files that this process can read."
         ) from error
     if _text(settings, "ssl.endpoint.identification.algorithm", "https").lower() == "none":
         context.check_hostname = False
@@ -109,5 +109,5 @@ def _text(settings: Settings, name: str, default: str = "") -> str:
     return str(settings.get(name, default))
 
 
-def _refused(name: str, value: str, wanted: str) -> ConfigurationError:
-    return ConfigurationError(f"The projector can't use Kafka's setting {name}={value}. Its client takes {wanted}.")
+def _refused(name: str, wanted: str) -> ConfigurationError:
+    return ConfigurationError(f"The projector can't use what Kafka's setting {name} says: its client takes {wanted}.")

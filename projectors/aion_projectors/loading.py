@@ -1,9 +1,9 @@
-"""Loads the rows that folding a batch needs: one statement a table, all in one round trip."""
+"""Loads the rows that folding a batch needs: one statement a table, in a pipeline with whatever else is asked."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from typing import Any, Final
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Final, NamedTuple
 
 from psycopg import AsyncConnection, AsyncCursor
 
@@ -22,15 +22,27 @@ _STATUS: Final = {str(status): status for status in WorkflowStatus}
 _Cursor = AsyncCursor[tuple[Any, ...]]
 
 
-async def load_rows(connection: AsyncConnection[Any], generation: str, needs: Needs) -> dict[WorkflowKey, WorkflowRows]:
-    """The rows of every workflow of `needs`; empty ones for those that the tables don't know."""
-    async with connection.pipeline():
-        cursors = {
+class Loading(NamedTuple):
+    """What was asked for: the answers are there once the pipeline has ended."""
+
+    needs: Needs
+    cursors: Mapping[str, _Cursor]
+
+    async def rows(self) -> dict[WorkflowKey, WorkflowRows]:
+        """The rows of every workflow that is needed; empty ones for those that the tables don't know."""
+        found = {name: await cursor.fetchall() for name, cursor in self.cursors.items()}
+        return _assemble(self.needs, found)
+
+
+async def begin_loading(connection: AsyncConnection[Any], generation: str, needs: Needs) -> Loading:
+    """Ask for what is needed, within the connection's pipeline."""
+    return Loading(
+        needs,
+        {
             name: await _select(connection, statement(name, generation=generation), parameters)
             for name, parameters in _queries(needs)
-        }
-    found = {name: await cursor.fetchall() for name, cursor in cursors.items()}
-    return _assemble(needs, found)
+        },
+    )
 
 
 async def _select(connection: AsyncConnection[Any], query: bytes, parameters: dict[str, Any]) -> _Cursor:

@@ -10,11 +10,12 @@ from typing import Any, Final
 import psycopg
 
 from aion_projectors.collecting import collecting_rarely
-from aion_store.errors import StoreError
+from aion_store.errors import ConfigurationError, StoreError
 from aion_store.postgres.errors import one_line
 
 DONE: Final = 0
 FAILED: Final = 1
+MISCONFIGURED: Final = 2
 
 
 def run_program(work: Coroutine[Any, Any, None], name: str) -> int:
@@ -24,7 +25,7 @@ def run_program(work: Coroutine[Any, Any, None], name: str) -> int:
             asyncio.run(work)
     except StoreError as error:
         print(error, file=sys.stderr)  # noqa: T201 - the last word of a program
-        return FAILED
+        return MISCONFIGURED if isinstance(error, ConfigurationError) else FAILED
     except psycopg.Error as error:
         print(f"Postgres refused what the {name} asked: {one_line(error)}.", file=sys.stderr)  # noqa: T201
         return FAILED

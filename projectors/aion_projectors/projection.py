@@ -1,6 +1,7 @@
 """Applies fetches until they are applied: reconnects, halves what takes too long, frees checkpoints from dead owners.
 
-Knows nothing of Faust. Whatever happens, the same fetch is applied again, and the checkpoints decide what is new.
+Knows nothing of Faust. Whatever happens, the same fetch is applied again, and the checkpoints decide what is new. No
+partition waits for another's checkpoint.
 """
 
 from __future__ import annotations
@@ -15,8 +16,8 @@ import psycopg
 from psycopg import AsyncConnection
 
 from aion_projectors.apply import Applied, Applier
-from aion_projectors.checkpoints import CheckpointRow, Checkpoints
-from aion_projectors.session import TRANSACTION_TIMEOUT_MS, connect, end_blockers
+from aion_projectors.checkpoints import CheckpointRow, Checkpoints, nothing_beside
+from aion_projectors.session import TRANSACTION_TIMEOUT_MS, connect, ending_blockers
 from aion_projectors.stretch import Stretch, cut, size
 from aion_store.errors import UnavailableError
 from aion_store.postgres.errors import one_line
@@ -56,29 +57,58 @@ class Projection:
         self._applier = Applier(schema, self._checkpoints)
         self._connection: AsyncConnection[Any] | None = None
 
-    async def apply(self, stretches: Mapping[LogPartition, Stretch]) -> dict[LogPartition, Applied]:
+    async def apply(
+        self, stretches: Mapping[LogPartition, Stretch], is_wanted: Callable[[LogPartition], bool]
+    ) -> dict[LogPartition, Applied]:
         """Apply a fetch, however long Postgres takes to answer; what became of each partition. One call at a time.
 
-        After a fault, or when it is halted, nothing more of a partition is applied. Raises SchemaMismatchError, and
-        psycopg's errors that trying again doesn't mend.
+        After a fault, or when it is halted, nothing more of a partition is applied. Left out are those that `is_wanted`
+        denies by then, and those whose checkpoint another session holds for longer than a lock is waited for: all
+        others go on. Raises SchemaMismatchError, and psycopg's errors that trying again doesn't mend.
         """
         applied: dict[LogPartition, Applied] = {}
         pending = dict(stretches)
         limit = max(1, size(pending))
-        while pending:
+        pause_s, skip_held = _PAUSE_S, False
+        while pending := {place: stretch for place, stretch in pending.items() if is_wanted(place)}:
             part, rest = cut(pending, limit)
-            outcomes, too_long = await self._apply_part(part)
-            if too_long:
-                limit = max(1, size(part) // 2)
-                _log.warning("a transaction ran out of time: going on with %s records at a time", limit)
-                continue
-            applied.update(outcomes)
-            pending = {
-                place: stretch
-                for place, stretch in rest.items()
-                if place not in outcomes or (outcomes[place].fault is None and outcomes[place].halted is None)
-            }
+            began = time.monotonic()
+            try:
+                async with asyncio.timeout(_GIVE_UP_S):
+                    outcomes = await self._applier.apply(await self._session(), part, skip_held=skip_held)
+            except psycopg.errors.LockNotAvailable:
+                _log.warning("another session holds a lock for too long: what it doesn't hold is applied first")
+                skip_held = True
+            except _TRANSIENT as error:
+                await self.close()
+                _log.warning("Postgres: %s; the batch is applied again", one_line(error))
+                is_too_much = time.monotonic() - began > _TOO_LONG_S or isinstance(error, psycopg.errors.AdminShutdown)
+                if is_too_much and size(part) > 1:
+                    limit = size(part) // 2
+                    _log.warning("a transaction was too long: going on with %s records at a time", limit)
+                pause_s = await _rest(pause_s)
+            except BaseException:
+                await self.close()
+                raise
+            else:
+                pause_s, skip_held = _PAUSE_S, False
+                applied.update(outcomes)
+                for held in part.keys() - outcomes.keys():
+                    applied.pop(held, None)
+                pending = {place: stretch for place, stretch in rest.items() if _goes_on(outcomes.get(place))}
         return applied
+
+    async def wait_for_checkpoint(self, place: LogPartition) -> None:
+        """Return once no other session holds a partition's checkpoint, however long that takes.
+
+        A projector's that holds it for longer than a healthy one's transaction may take is ended.
+        """
+
+        async def lock(connection: AsyncConnection[Any]) -> None:
+            async with ending_blockers(self._dsn, connection.info.backend_pid):
+                await self._checkpoints.lock(connection, [place], nothing_beside)
+
+        await self._ask(f"the checkpoint of {place.log} [{place.partition}] can't be locked", lock)
 
     async def check(self) -> None:
         """Check the tables, once. Raises what `check` raises."""
@@ -124,44 +154,16 @@ class Projection:
         if connection is not None:
             await connection.close()
 
-    async def _apply_part(self, part: Mapping[LogPartition, Stretch]) -> tuple[dict[LogPartition, Applied], bool]:
-        """What became of the partitions, or True when it must be tried with less."""
-        pause_s = _PAUSE_S
-        held_up = False
-        while True:
-            began = time.monotonic()
-            try:
-                async with asyncio.timeout(_GIVE_UP_S):
-                    return await self._try(part, free=held_up), False
-            except psycopg.errors.LockNotAvailable:
-                _log.warning("a checkpoint is held by another session for too long")
-                held_up = True
-            except _TRANSIENT as error:
-                await self.close()
-                _log.warning("Postgres: %s; the batch is applied again", one_line(error))
-                if time.monotonic() - began > _TOO_LONG_S and size(part) > 1:
-                    return {}, True
-                pause_s = await _rest(pause_s)
-            except BaseException:
-                await self.close()
-                raise
-
-    async def _try(self, part: Mapping[LogPartition, Stretch], *, free: bool) -> dict[LogPartition, Applied]:
+    async def _session(self) -> AsyncConnection[Any]:
         connection = self._connection
         if connection is None or connection.closed:
             connection = self._connection = await connect(self._dsn)
-        if not free:
-            return await self._applier.apply(connection, part)
-        async with asyncio.TaskGroup() as group:
-            ending = group.create_task(end_blockers(self._dsn, connection.info.backend_pid))
-            try:
-                outcome = await self._applier.apply(connection, part)
-            except Exception as error:  # noqa: BLE001 - raised below: a task group would wrap it
-                outcome = error
-            ending.cancel()
-        if isinstance(outcome, Exception):
-            raise outcome
-        return outcome
+        return connection
+
+
+def _goes_on(outcome: Applied | None) -> bool:
+    """Whether more is to be applied of a partition."""
+    return outcome is not None and outcome.fault is None and outcome.halted is None
 
 
 async def _rest(pause_s: float) -> float:

@@ -92,7 +92,8 @@ class Rebuild:
 
         Cancelling leaves the one in the making for another time. Raises ConfigurationError when there is one and
         `resume` isn't set, or none and it is, or another rebuild is running; SchemaMismatchError when the log isn't
-        the one the tables were made from, or no longer holds its beginning; LogGapError; UnavailableError.
+        the one the tables were made from, or no longer holds its beginning, or the tables are of another version than
+        this build's, also if they became so meanwhile; LogGapError; UnavailableError.
         """
         with postgres_errors():
             async with self._claimed() as connection:
@@ -152,12 +153,7 @@ class Rebuild:
 
     async def _begin(self, connection: AsyncConnection[Any], *, resume: bool) -> Generations:
         newest = len(migrations())
-        if (version := await table_version(connection, self.schema)) != newest:
-            raise SchemaMismatchError(
-                f"version {newest} (use that version of aion-store, or run aion-store migrate)",
-                f"version {version}",
-                f"The tables in schema {self.schema}",
-            )
+        await self._check_version(connection, "use that version of aion-store, or run aion-store migrate")
         found = await self._find(connection)
         if found.building is None:
             if resume:
@@ -175,6 +171,13 @@ class Rebuild:
                 f"are version {newest}: remove it with --drop and begin again."
             )
         return found
+
+    async def _check_version(self, connection: AsyncConnection[Any], advice: str) -> None:
+        newest = len(migrations())
+        if (version := await table_version(connection, self.schema)) != newest:
+            raise SchemaMismatchError(
+                f"version {newest} ({advice})", f"version {version}", f"The tables in schema {self.schema}"
+            )
 
     async def _find(self, connection: AsyncConnection[Any]) -> Generations:
         found = await find_generations(connection, self.schema)
@@ -216,7 +219,8 @@ class Rebuild:
     ) -> float | None:
         """Make the new generation live; for how long nothing was applied.
 
-        None: it must catch up again first, or an attribute was registered beside those that it has indexes of.
+        None: it must catch up again first, or an attribute was registered beside those that it has indexes of. Raises
+        SchemaMismatchError when the tables were upgraded meanwhile, or stand past the log's end.
         """
         try:
             async with connection.transaction():
@@ -224,6 +228,10 @@ class Rebuild:
                 began = time.monotonic()
                 if await registered_attributes(connection, self.schema) != attributes:
                     raise psycopg.Rollback
+                # holding the live generation also keeps migrations waiting
+                await self._check_version(
+                    connection, f"{generation} was begun with it: remove it with --drop, begin anew"
+                )
                 goals = self._goals(held)
                 if not await filling.reach(goals, began + SWAP_S):
                     await filling.check_reachable(goals)

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from aiokafka.errors import IllegalStateError
 from faust.tables.manager import TableManager
 from faust.tables.recovery import Recovery, ServiceStopped
 
@@ -16,7 +17,10 @@ if TYPE_CHECKING:
 
 
 class SeekRecovery(Recovery):
-    """Faust's, which would end for good and without a word after a seek that took longer than a request may."""
+    """Faust's, which would end without a word after a seek that took longer than a request may.
+
+    After one that found a partition unassigned it would wait for another rebalance, whether or not there is one.
+    """
 
     app: ProjectorApp
 
@@ -27,6 +31,8 @@ class SeekRecovery(Recovery):
             if not self.should_stop:
                 self.app.fail(UnavailableError("The projector", "a rebalance took too long"))
             raise
+        except IllegalStateError as error:
+            raise UnavailableError("The projector", f"a seek failed: {error}") from error
 
 
 class NoTables(TableManager):

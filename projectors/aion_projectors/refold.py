@@ -2,7 +2,8 @@
 
 All of it, event rows too, in one transaction under the lock of its partition's checkpoint, for which projectors wait
 however long it takes. The log and not the event rows are read, since those don't hold all that folds see: timers that
-no event armed, and records that were rejected.
+no event armed, and records that were rejected. A log that isn't all that the tables were made from makes nothing anew:
+its events' last copy may be the rows.
 """
 
 from __future__ import annotations
@@ -10,20 +11,24 @@ from __future__ import annotations
 import asyncio
 from collections import defaultdict
 from collections.abc import Callable, Collection, Mapping, Sequence
+from functools import partial
 from typing import Any, Final, NamedTuple
 
 from psycopg import AsyncConnection
 
 from aion_projectors.apply import rejected_row, run_writes, store_events
 from aion_projectors.batch import Batch, WorkflowKey
-from aion_projectors.checkpoints import Checkpoints
-from aion_projectors.replay import Replay
+from aion_projectors.checkpoints import Checkpoints, nothing_beside
+from aion_projectors.plan import Behind, Checkpoint, Gap
+from aion_projectors.replay import STALL_S, Replay
 from aion_projectors.session import connect_to_refold
 from aion_projectors.statements import statement
 from aion_projectors.workflow_rows import WorkflowRows
 from aion_projectors.writing import rejected_write
 from aion_store.archive.archive import Archive
+from aion_store.errors import LogGapError, SchemaMismatchError
 from aion_store.kafka.client import ClientSettings
+from aion_store.kafka.end_of_log import end_of
 from aion_store.log.appends import Append
 from aion_store.log.partitioning import partition_of
 from aion_store.model.ids import WorkflowId
@@ -63,8 +68,9 @@ async def refold(
     """Make the rows of these workflows anew, one transaction a workflow; appends and reads go on meanwhile.
 
     Each partition concerned is read from its first record, in `archive` if the log begins there. Raises
-    UnavailableError when a server doesn't answer: what was reported is done, the rest is as it was. Raises
-    SchemaMismatchError when the tables are another log's.
+    UnavailableError when a server doesn't answer, LogGapError when records are missing from the log, and
+    SchemaMismatchError when it ends before the tables do or the tables are another log's: what was reported is done,
+    the rest is as it was.
     """
     by_partition: dict[int, list[WorkflowId]] = defaultdict(list)
     for workflow_id in sorted(set(workflow_ids)):
@@ -75,30 +81,60 @@ async def refold(
             for partition, ids in sorted(by_partition.items()):
                 for start in range(0, len(ids), AT_ONCE):
                     replay = Replay(client, log.events, partition, archive)
-                    found = _Histories(replay, partition, ids[start : start + AT_ONCE])
+                    end_of_log = partial(end_of, client, log.events.name, partition, STALL_S)
+                    found = _Histories(replay, partition, ids[start : start + AT_ONCE], end_of_log)
                     for workflow_id in ids[start : start + AT_ONCE]:
                         await _approach(connection, checkpoints, found, progress)
                         report(await _refold(connection, checkpoints, found, workflow_id))
 
 
 class _Histories:
-    """The appends of some workflows of a partition."""
+    """The appends of some workflows of a partition, whose log ends where `end_of_log` says."""
 
-    def __init__(self, replay: Replay, partition: int, workflow_ids: Sequence[WorkflowId]) -> None:
-        self._replay, self.partition = replay, partition
+    def __init__(
+        self, replay: Replay, partition: int, workflow_ids: Sequence[WorkflowId], end_of_log: Callable[[], int]
+    ) -> None:
+        self._replay, self.partition, self._end_of_log = replay, partition, end_of_log
         self._appends: Mapping[bytes, list[Append]] = {str(each).encode(): [] for each in workflow_ids}
         self.read_to = 0
 
+    def approach(self, position: int, progress: Progress) -> None:
+        """Read on up to where the tables stand. Raises SchemaMismatchError when the log ends before that."""
+        end = self._end_of_log() if position > self.read_to else position
+        if end < position:
+            raise self._cut(f"offset {position}", f"offset {end}")
+        self.read(position, progress)
+
     def read(self, end: int, progress: Progress | None = None) -> None:
-        """Read on up to offset `end`."""
+        """Read on up to offset `end`. Raises LogGapError when something is missing."""
         self.read_to = max(self.read_to, end)
         for _, plan in self._replay.up_to(end):
+            match plan.fault:
+                case None:
+                    pass
+                case Gap(expected=expected, found=found):
+                    raise LogGapError(self.partition, expected, found)
+                case Behind(position=position):
+                    raise self._cut(f"what follows offset {position}", "what comes later")
             for append in plan.appends:
                 wanted = self._appends.get(append[0].key or b"")
                 if wanted is not None:
                     wanted.append(append)
             if progress is not None:
                 progress(self.partition, plan.checkpoint.position, end)
+
+    def check_whole(self, checkpoint: Checkpoint) -> None:
+        """Raises SchemaMismatchError unless what was read is all that tables at `checkpoint` were made from."""
+        read = self._replay.checkpoint
+        if (read.ordinal, read.chain) != (checkpoint.ordinal, checkpoint.chain):
+            raise self._cut(
+                f"ordinal {checkpoint.ordinal} with chain {checkpoint.chain.hex()}",
+                f"ordinal {read.ordinal} with chain {read.chain.hex()}",
+            )
+
+    def _cut(self, expected: str, found: str) -> SchemaMismatchError:
+        subject = f"The log of partition {self.partition} up to where the tables stand"
+        return SchemaMismatchError(f"{expected}, as the tables have it (restore the log)", found, subject)
 
     def below(self, workflow_id: WorkflowId, position: int) -> list[Append]:
         """What was read of a workflow below an offset."""
@@ -113,7 +149,7 @@ async def _approach(
     while True:
         position = (await checkpoints.read(connection, [place]))[place].checkpoint.position
         left = position - found.read_to
-        await asyncio.to_thread(found.read, position, progress)
+        await asyncio.to_thread(found.approach, position, progress)
         if left <= _NEAR:
             return
 
@@ -124,9 +160,11 @@ async def _refold(
     place, key = LogPartition("events", found.partition), WorkflowKey(found.partition, workflow_id.bytes)
     owner = {"partition": found.partition, "workflow_id": workflow_id}
     try:
-        generation, locked = await checkpoints.lock(connection, [place])
-        position = locked[place].checkpoint.position
+        generation, locked, _ = await checkpoints.lock(connection, [place], nothing_beside)
+        checkpoint = locked[place].checkpoint
+        position = checkpoint.position
         await asyncio.to_thread(found.read, position)
+        found.check_whole(checkpoint)
         appends = found.below(workflow_id, position)
         offsets = [record.offset for append in appends for record in append]
         await connection.execute(statement("forget_workflow", generation=generation), {**owner, "offsets": offsets})

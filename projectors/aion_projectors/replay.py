@@ -1,6 +1,7 @@
 """A partition read again from its first record: what each stretch comes to for tables that hold nothing yet.
 
-The rules are those of `plan`; a gap doesn't end it here, since what follows is wanted as well.
+The rules are those of `plan`; a gap doesn't end it here, since a comparison wants what follows as well. Who makes rows
+of what is read has to look at each plan's fault.
 """
 
 from __future__ import annotations
@@ -39,7 +40,12 @@ class Replay:
         self._client, self._topic, self._partition = client, topic, partition
         self._checkpoint = Checkpoint(0, 0, chain_start(topic.topic_id, partition))
         self._held: Held | None = None
-        self._read_to = 0
+        self._read_to: int = 0
+
+    @property
+    def checkpoint(self) -> Checkpoint:
+        """Where tables that hold all that was read stand."""
+        return self._checkpoint
 
     def up_to(self, end: int) -> Iterator[Replayed]:
         """The records not read yet below offset `end`, stretch by stretch, in order.

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Iterable
+from collections.abc import AsyncGenerator, Iterable
+from contextlib import asynccontextmanager
 from typing import Any, Final
 
 import psycopg
@@ -17,6 +18,8 @@ APPLICATION_NAME: Final = "aion-store projector"
 REFOLD_NAME: Final = "aion-store refold"
 LOCK_TIMEOUT_MS: Final = 1_000
 TRANSACTION_TIMEOUT_MS: Final = 10_000
+HELD_TOO_LONG_S: Final = TRANSACTION_TIMEOUT_MS / 1000 + 1.0
+"""A healthy worker's transaction has ended by then. One that hasn't is ended by whoever waits for its checkpoints."""
 
 _CONNECT_S: Final = 5
 _LOOK_S: Final = 0.05
@@ -81,13 +84,23 @@ async def _open(
     return connection
 
 
-async def end_blockers(dsn: str, waiting_pid: int) -> None:
-    """End the projector sessions that the waiting one waits for, until cancelled.
+@asynccontextmanager
+async def ending_blockers(dsn: str, waiting_pid: int) -> AsyncGenerator[None]:
+    """Within, end the projector sessions that the waiting one waits for, once they hold on for longer than they may.
 
-    A worker that was frozen in the middle of COPY keeps its locks past every server timeout; its successor, which has
-    waited for longer than a healthy worker needs, ends exactly that session. Sessions of others, such as a refold that
-    takes its time, are left alone.
+    A worker that was frozen in the middle of COPY keeps its locks past every server timeout; its successor ends exactly
+    that session. One that only takes its time is left alone: two healthy workers would end each other for ever. So are
+    sessions of others, such as a refold.
     """
+    ending = asyncio.ensure_future(_end_blockers(dsn, waiting_pid))
+    try:
+        yield
+    finally:
+        ending.cancel()
+        await asyncio.wait({ending})
+
+
+async def _end_blockers(dsn: str, waiting_pid: int) -> None:
     try:
         async with await AsyncConnection.connect(dsn, autocommit=True, connect_timeout=_CONNECT_S) as connection:
             while True:
@@ -98,9 +111,8 @@ async def end_blockers(dsn: str, waiting_pid: int) -> None:
 
 
 async def _end_once(connection: AsyncConnection[Any], waiting_pid: int) -> None:
-    cursor = await connection.execute(
-        statement("find_blockers"), {"pid": waiting_pid, "application_name": APPLICATION_NAME}
-    )
+    sought = {"pid": waiting_pid, "application_name": APPLICATION_NAME, "too_long_s": HELD_TOO_LONG_S}
+    cursor = await connection.execute(statement("find_blockers"), sought)
     for (pid,) in await cursor.fetchall():
         _log.warning("ending session %s: a former owner that holds a checkpoint and doesn't go on", pid)
         await connection.execute(statement("terminate_backend"), {"pid": pid})

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Final
+from typing import Annotated, Final
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 from aion_store.errors import ConfigurationError
 from aion_store.log.codec import first_fault
+from aion_store.postgres.dsn import check_dsn
 from aion_store.postgres.shards import Shards, mapped
 
 ENVIRONMENT_VARIABLE: Final = "AION_STORE_PROJECTOR"
 """Where `python -m aion_projectors.worker` finds its settings, as the JSON of ProjectorSettings."""
 
 BOOTSTRAP_SERVERS: Final = "bootstrap.servers"
+
+Dsn = Annotated[str, AfterValidator(check_dsn)]
 
 
 class ShardSettings(BaseModel):
@@ -23,7 +26,7 @@ class ShardSettings(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
     partitions: frozenset[int]
-    dsn: str = Field(repr=False)
+    dsn: Dsn = Field(repr=False)
 
 
 class ProjectorSettings(BaseModel):
@@ -40,7 +43,7 @@ class ProjectorSettings(BaseModel):
     kafka: Mapping[str, str | int | float | bool] = Field(repr=False)
     events_topic: str
     packages_topic: str
-    dsn: str = Field(repr=False)
+    dsn: Dsn = Field(repr=False)
     schema_name: str
     group_id: str
     shards: tuple[ShardSettings, ...] = ()

@@ -21,6 +21,7 @@ from aiokafka.errors import (
     GroupAuthorizationFailedError,
     NoOffsetForPartitionError,
     OffsetOutOfRangeError,
+    TopicAuthorizationFailedError,
 )
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
@@ -148,6 +149,8 @@ class ProjectorThread(driver.AIOKafkaConsumerThread):
             return self._lost(error.args[0])
         except NoOffsetForPartitionError:  # assigned, and not sought yet
             return {}
+        except TopicAuthorizationFailedError as error:
+            raise AccessDeniedError("Kafka", f"to let this worker read topic {error.args[0]}") from error
         assignment = consumer._subscription.subscription.assignment
         if assignment is None or assignment is not self._sought:
             return {}
@@ -275,7 +278,7 @@ class ProjectorConsumer(driver.Consumer):
                     await self._offer(
                         {tp: parse(of_partition, self.app.formats) for tp, of_partition in drained.items()}
                     )
-        except SchemaMismatchError as error:
+        except (SchemaMismatchError, AccessDeniedError) as error:
             self.app.fail(error)
         except self.consumer_stopped_errors:
             if not self.app.should_stop:

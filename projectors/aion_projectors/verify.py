@@ -8,10 +8,10 @@ be what comes of it. Nothing is written.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from typing import Final, NamedTuple
 
-from aion_projectors.batch import Batch, WorkflowKey
+from aion_projectors.batch import Batch, WorkflowKey, workflow_key
 from aion_projectors.differences import Difference
 from aion_projectors.package_batch import fold_package_appends
 from aion_projectors.replay import STALL_S, Replay, Replayed
@@ -32,6 +32,8 @@ from aion_store.projected import LogName
 
 WORKFLOWS_AT_ONCE: Final = 100_000
 """How many workflows' rows are held at once; a partition with more is read as many times as that needs."""
+HELD_BACK: Final = 100
+"""How many differences are held back while it isn't known whether a reading must be made anew in halves."""
 
 
 class Verified(NamedTuple):
@@ -101,7 +103,11 @@ class Verifier:
     def report(self, differences: Iterator[Difference]) -> None:
         """Hand over what differs."""
         for difference in differences:
-            self._report(difference)
+            self.report_one(difference)
+
+    def report_one(self, difference: Difference) -> None:
+        """Hand over a difference."""
+        self._report(difference)
 
     def replay(self, tables: VerifiedTables, topic: TopicIdentity, partition: int) -> Iterator[Replayed]:
         """The partition's records below the tables' checkpoint."""
@@ -152,6 +158,33 @@ class _TooManyError(Exception):
         super().__init__()
 
 
+class _Outlet:
+    """Hands a reading's differences over, once it is known that it isn't made anew.
+
+    The first ones are held back. Where there are more, `check` finds that out: it raises _TooManyError if it is to be.
+    """
+
+    def __init__(self, report: Report, check: Callable[[], None]) -> None:
+        self._report, self._check = report, check
+        self._held: list[Difference] | None = []
+
+    def take(self, differences: Iterable[Difference]) -> None:
+        for difference in differences:
+            if self._held is None:
+                self._report(difference)
+                continue
+            self._held.append(difference)
+            if len(self._held) > HELD_BACK:
+                self._check()
+                self.release()
+
+    def release(self) -> None:
+        """The log was read: hand over what was held back, and from now on whatever comes."""
+        held, self._held = self._held or (), None
+        for difference in held:
+            self._report(difference)
+
+
 class _PartitionCheck:
     """The comparison of one partition of the events log."""
 
@@ -182,17 +215,15 @@ class _PartitionCheck:
 
     def _compare(self, selection: Selection, *, first: bool) -> None:
         try:
-            differences = self._pass(selection, first=first)
+            self._pass(selection, first=first)
         except _TooManyError as error:  # the log has many that the tables don't know
             self._compare(selection._replace(up_to=error.middle), first=first)
             self._compare(selection._replace(after=error.middle), first=False)
-        else:
-            self._verifier.report(iter(differences))
 
-    def _pass(self, selection: Selection, *, first: bool) -> list[Difference]:
+    def _pass(self, selection: Selection, *, first: bool) -> None:
         """One reading of the log; the first one also checks the log itself."""
         tables, topic = self._tables, self._verifier.topic()
-        differences: list[Difference] = []
+        outlet = _Outlet(self._verifier.report_one, lambda: self._check_number(selection))
         folded: dict[WorkflowKey, WorkflowRows] = {}
         rejected: dict[int, str] = {}
         calls: dict[WorkflowKey, dict[int, TimerCall]] = {}
@@ -202,27 +233,39 @@ class _PartitionCheck:
             comparison = EventComparison(self._partition, rows, moved=self._verifier.moved)
             for read in self._verifier.replay(tables, topic, self._partition):
                 if first:
-                    differences += chain.take(read)
+                    outlet.take(chain.take(read))
                     rejected.update((record.offset, record.reason) for record in read.plan.foreign)
                 stored = self._fold(bounds.wanted(read.plan.appends), folded, rejected, calls)
-                differences += comparison.take(stored)
-            differences += comparison.finish()
+                outlet.take(comparison.take(stored))
+            outlet.release()
+            outlet.take(comparison.finish())
         if first:
-            differences += chain.finish(tables.checkpoint)
+            outlet.take(chain.finish(tables.checkpoint))
         workflows = sum(1 for rows in folded.values() if rows.head)
         summaries = [rows.summary for rows in folded.values() if rows.summary.workflow_type is not None]
         counts = Counter((summary.workflow_type or "", summary.status.value) for summary in summaries)
         called = DerivedComparison(self._partition, calls, moved=self._verifier.moved)
-        differences += called.owned(TIMER_CALLS, tables.rows(TIMER_CALLS.query, selection.parameters(self._partition)))
+        outlet.take(called.owned(TIMER_CALLS, tables.rows(TIMER_CALLS.query, selection.parameters(self._partition))))
         derived = DerivedComparison(self._partition, folded, moved=self._verifier.moved)
         for table in OWNED_TABLES:
-            differences += derived.owned(table, tables.rows(table.query, selection.parameters(self._partition)))
-        differences += derived.workflows(tables.rows("verify_workflows", selection.parameters(self._partition)))
+            outlet.take(derived.owned(table, tables.rows(table.query, selection.parameters(self._partition))))
+        outlet.take(derived.workflows(tables.rows("verify_workflows", selection.parameters(self._partition))))
         self._rejected.update(rejected)
         self._counts.update(counts)
         events, before = self._verified
         self._verified = Verified(events + comparison.equal, before + workflows)
-        return differences
+
+    def _check_number(self, selection: Selection) -> None:
+        """Read the log for the workflows in it alone. Raises _TooManyError."""
+        bounds, found = KeyBounds(selection), set[WorkflowKey]()
+        for read in self._verifier.replay(self._tables, self._verifier.topic(), self._partition):
+            keys = {append[0].key or b"" for append in bounds.wanted(read.plan.appends)}
+            found.update(key for text in keys if (key := workflow_key(self._partition, text)) is not None)
+            self._check_held(found)
+
+    def _check_held(self, held: Collection[WorkflowKey]) -> None:
+        if len(held) > 2 * self._verifier.at_once:
+            raise _TooManyError(sorted(key.workflow_id for key in held)[len(held) // 2])
 
     def _fold(
         self,
@@ -244,6 +287,5 @@ class _PartitionCheck:
             stored += [ExpectedEvent(record.ordinal, key.workflow_id, record) for record in after.stored]
             rejected.update((each.record.offset, each.reason) for each in after.rejected)
         rejected.update((each.record.offset, each.reason) for _, each in batch.rejected)
-        if len(folded) > 2 * self._verifier.at_once:
-            raise _TooManyError(sorted(key.workflow_id for key in folded)[len(folded) // 2])
+        self._check_held(folded)
         return sorted(stored)

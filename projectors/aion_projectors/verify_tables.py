@@ -44,9 +44,9 @@ class VerifiedTables:
 
     @contextmanager
     def event_rows(self, parameters: dict[str, Any]) -> Generator[Iterator[bytes]]:
-        """The event rows as COPY gives them, a message a row."""
+        """The event rows as COPY gives them, a message a row. Leaving before the last one leaves the snapshot whole."""
         query = statement("verify_events", generation=self._generation)
-        with self._connection.cursor().copy(query, parameters) as copy:
+        with self._connection.transaction(), self._connection.cursor().copy(query, parameters) as copy:
             yield (bytes(message) for message in copy)
 
 

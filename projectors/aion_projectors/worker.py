@@ -2,7 +2,7 @@
 
 `python -m aion_projectors.worker` takes its settings as JSON from the environment (see `settings`). It logs to
 stderr. Exit codes: 0 stopped by SIGTERM or SIGINT; 1 can't work as things are, which the last paragraph on stderr
-explains; 2 no usable settings.
+explains; 2 no usable settings, or a server refuses the log-in or a right.
 """
 
 from __future__ import annotations
@@ -12,14 +12,16 @@ import logging
 import os
 import signal
 import sys
+import time
 from typing import Final
 
 import psycopg
 
-from aion_projectors.faust_app import build_app, run_app
+from aion_projectors.kafka_security import kafka_security
 from aion_projectors.logs import describe_log
-from aion_projectors.program import run_program
+from aion_projectors.program import MISCONFIGURED, run_program
 from aion_projectors.projection import Projection
+from aion_projectors.running import build_app, run_app
 from aion_projectors.settings import ENVIRONMENT_VARIABLE, ProjectorSettings
 from aion_projectors.together import all_of
 from aion_store.errors import ConfigurationError, StoreError, UnavailableError
@@ -31,10 +33,10 @@ from aion_store.postgres.migrate import check_schema
 from aion_store.postgres.shards import Shards
 from aion_store.projected import LogName
 
-UNUSABLE: Final = 2
-
 _PAUSE_S: Final = 0.2
 _LONGEST_PAUSE_S: Final = 5.0
+_WELL_S: Final = 10.0
+"""Pauses grow while the app fails sooner than that: each beginning is a rebalance for all workers."""
 
 _log: Final = logging.getLogger(__name__)
 
@@ -44,16 +46,18 @@ async def run_worker(settings: ProjectorSettings, stop: asyncio.Event, formats: 
 
     Of several databases only the first is waited for: another one's partitions are projected once it is there.
 
-    Raises ConfigurationError and SchemaMismatchError when the tables or topics aren't what the settings say or too new
-    for the build, and psycopg's errors that trying again doesn't mend.
+    Raises ConfigurationError for settings that a client can't use, SchemaMismatchError when the tables or topics aren't
+    what the settings say or too new for the build, AccessDeniedError, and psycopg's errors that trying again doesn't
+    mend. After any other failure, of whatever part of the app, it begins anew.
     """
+    kafka_security(settings.kafka)
     pause_s = _PAUSE_S
     while not stop.is_set():
+        began = time.monotonic()
         try:
             log = await describe_log(settings)
             projections = _projections(settings, log, formats)
             await _check(projections)
-            pause_s = _PAUSE_S
             async with announced(settings.dsn, settings.schema_name, "projector", formats):
                 await run_app(build_app(settings, projections, formats), stop)
         except StoreError as error:
@@ -64,6 +68,8 @@ async def run_worker(settings: ProjectorSettings, stop: asyncio.Event, formats: 
             raise
         except Exception:  # noqa: BLE001 - a client library's; all that is fatal is named above
             _log.exception("the projector failed and begins anew")
+        if time.monotonic() - began > _WELL_S:
+            pause_s = _PAUSE_S
         await _wait(stop, pause_s)
         pause_s = min(2 * pause_s, _LONGEST_PAUSE_S)
 
@@ -123,12 +129,12 @@ def main() -> int:
     text = os.environ.get(ENVIRONMENT_VARIABLE)
     if text is None:
         print(f"Set {ENVIRONMENT_VARIABLE} to the projector's settings as JSON.", file=sys.stderr)  # noqa: T201
-        return UNUSABLE
+        return MISCONFIGURED
     try:
         settings = ProjectorSettings.from_json(text)
     except ConfigurationError as error:
         print(error, file=sys.stderr)  # noqa: T201
-        return UNUSABLE
+        return MISCONFIGURED
     return run(settings)
 
 

@@ -155,10 +155,15 @@ class _Folding:
                 self._fold(record, fact)
 
     def _take_out_of_sequence(self, append: Entries) -> bool:
-        """Stop the workflow; whether the append's events can be stored all the same."""
+        """Stop the workflow; whether the append's events can be stored all the same.
+
+        One without an event isn't stopped, since it has no row that a later fetch would know of it by.
+        """
         reason = f"sequence {append[0].record.seq} doesn't follow head {self._head}"
-        self._stop(append[0].record, reason)
-        if self._above_head(append):
+        above = self._above_head(append)
+        if above or self._head:
+            self._stop(append[0].record, reason)
+        if above:
             return True
         self.rejected += [Rejected(entry.record, reason) for entry in append]
         return False

@@ -47,7 +47,9 @@ async def log_at(target: str) -> AsyncGenerator[LogConnection]:
         async with embedded_stack(Path(directory)) as stack:
             yield await _described(embedded_settings(stack))
     else:
-        raise ConfigurationError(f"{target!r} names no log: write kafka://host:port or embedded:DIRECTORY.")
+        raise ConfigurationError(
+            "The target names no log (it isn't repeated here): write kafka://host:port or embedded:DIRECTORY."
+        )
 
 
 async def _described(settings: Settings) -> LogConnection:

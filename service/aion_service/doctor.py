@@ -17,7 +17,7 @@ from aion_service.backends import projector_settings
 from aion_service.observation import STALLED_S, Observation, PartitionState, observe
 from aion_service.settings import Settings
 from aion_store.archive.archive import Archive
-from aion_store.errors import StoreError
+from aion_store.errors import AccessDeniedError, ConfigurationError, StoreError
 from aion_store.kafka.topic import cluster_id
 from aion_store.postgres.log_identity import LogIdentity
 from aion_store.postgres.migrate import check_schema
@@ -44,12 +44,17 @@ class Finding(NamedTuple):
 
 
 def examine(named: Settings) -> Iterator[Finding]:
-    """Look at one thing after the other: Kafka, topics, archive, Postgres and tables, checkpoints, quarantine, lag."""
+    """Look at one thing after the other: Kafka, topics, archive, Postgres and tables, checkpoints, quarantine, lag.
+
+    Raises ConfigurationError for settings that Kafka's client doesn't take.
+    """
     settings, topic_prefix = projector_settings(named), named.topic_prefix
     try:
         cluster = cluster_id(settings.kafka, _ANSWER_S)
         found = {log: inspect_topic(settings.kafka, topic_prefix, log, _ANSWER_S) for log in _LOGS}
     except StoreError as error:
+        if isinstance(error, ConfigurationError) and not isinstance(error, AccessDeniedError):
+            raise  # the settings are wrong, of which nothing can be found out
         yield Finding(Health.BAD, "Kafka", f"{error} Is {', '.join(settings.bootstrap_servers)} right?")
         return
     yield Finding(Health.WELL, "Kafka", f"cluster {cluster}")
@@ -119,14 +124,14 @@ def _partition(state: PartitionState, archived: int) -> Finding | None:
     if position < bounds.start:
         says = f"the log begins at {bounds.start}, the tables need offset {position}: records were deleted. Restore it"
         return Finding(Health.BAD, subject, says)
-    if state.behind is None:
-        says = "what comes next is hidden by an open transaction: its writer settles it, or it times out"
-        return Finding(Health.LOOK, subject, says)
     if state.stalled:
-        says = (
-            f"{state.behind} records behind and unmoved for {state.unmoved_s:.0f} s: is aion-store projector running?"
-        )
+        count = "an open transaction hides how many" if state.behind is None else state.behind
+        says = f"{count} records behind and unmoved for {state.unmoved_s:.0f} s: is aion-store projector running?"
         return Finding(Health.BAD, subject, says)
+    if state.behind is None:
+        hidden = "what comes next" if state.behind_s is None else f"the log's end, {state.behind_s:.0f} s behind,"
+        says = f"{hidden} is hidden by an open transaction: its writer settles it, or it times out"
+        return Finding(Health.LOOK, subject, says)
     if (state.behind_s or 0.0) > STALLED_S:
         says = f"{state.behind} records, {state.behind_s:.0f} s behind, and moving: start more projectors if it grows"
         return Finding(Health.LOOK, subject, says)

@@ -21,8 +21,9 @@ _ANSWER_S: Final = 5.0
 class PartitionState(NamedTuple):
     """A partition's log and tables.
 
-    `behind` counts the records that aren't in the tables, `behind_s` is the age of the first of them; both are None
-    where the log doesn't hold the checkpoint's offset, or an open transaction hides what comes next.
+    `behind` counts the records that aren't in the tables, `behind_s` is the age of the first of them. Both are None
+    where the log doesn't hold the checkpoint's offset, or an open transaction hides what comes next; `behind` alone is
+    where it hides the log's end only.
     """
 
     place: LogPartition
@@ -70,6 +71,7 @@ def _state(
         return state
     where = (settings.kafka, topic, place.partition, checkpoint, bounds.end, _ANSWER_S)
     try:
-        return state._replace(behind=records_behind(*where), behind_s=seconds_behind(*where))
+        state = state._replace(behind_s=seconds_behind(*where))  # needs the next record only
+        return state._replace(behind=records_behind(*where))
     except (UnavailableError, SchemaMismatchError):  # the partition is there: an open transaction, or a newer format
         return state

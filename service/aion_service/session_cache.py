@@ -4,7 +4,7 @@ All that is kept are facts that never change: what a snapshot of the tables show
 being in the log, at the sequences where they stand. So a kept history is always the beginning of the true one. It
 reaches the head because nobody else writes the partition from its take-over on: a snapshot counts if it shows the log
 as far as was known here when the read began, and what is settled later is added. Another writer that isn't noticed
-makes a history late at most, for `MAX_AGE_S`.
+makes a history late at most, for `MAX_AGE_S`, and not behind a record that a caller waited for.
 """
 
 from __future__ import annotations
@@ -102,7 +102,7 @@ class SessionCache:
         self._max_bytes, self._clock = max_bytes, clock
         self._size_bytes = 0
         self._known: dict[int, int] = {}
-        """The partitions that are written here, and up to which ordinal all appends are settled and were seen."""
+        """The partitions that are written here, and which ordinal a snapshot has to show to count."""
         self._histories: OrderedDict[bytes, KeptHistory] = OrderedDict()
         self._fillings: dict[bytes, Filling] = {}
 
@@ -114,9 +114,22 @@ class SessionCache:
     def let_go(self, partition: int) -> None:
         """Nothing of this partition is answered from here any more."""
         if self._known.pop(partition, None) is not None:
-            for key in [key for key, kept in self._histories.items() if kept.partition == partition]:
-                self._drop(key)
-            self._fillings = {key: each for key, each in self._fillings.items() if each.partition != partition}
+            self._forget(partition)
+
+    def shown(self, partition: int, ordinal: int) -> None:
+        """A caller was told that reads show the partition up to `ordinal`, which may be another writer's record.
+
+        What is kept may end before it, and what is being read as well; what is read from now on counts if it doesn't.
+        """
+        known = self._known.get(partition)
+        if known is not None and known < ordinal:
+            self._forget(partition)
+            self._known[partition] = ordinal
+
+    def _forget(self, partition: int) -> None:
+        for key in [key for key, kept in self._histories.items() if kept.partition == partition]:
+            self._drop(key)
+        self._fillings = {key: each for key, each in self._fillings.items() if each.partition != partition}
 
     def settled(self, partition: int, answers: Sequence[Answer]) -> None:
         """Add the appends that are in the log to the histories that are kept or being read."""

@@ -10,7 +10,7 @@ from aion_store.call_rules import (
     checked_page_size,
     checked_sequence,
 )
-from aion_store.model.consistency import Consistency, ReadConsistency
+from aion_store.model.consistency import Consistency, ConsistencyToken, ReadConsistency
 from aion_store.model.events import Event
 from aion_store.model.ids import RunId, WorkflowId
 from aion_store.model.workflow import events_of_run
@@ -27,6 +27,12 @@ class SessionReads(PostgresReads):
     def __init__(self, reads: ConsistentReads, cache: SessionCache, partitions: int, timeout_s: float) -> None:
         super().__init__(reads, partitions, timeout_s)
         self._cache = cache
+
+    async def wait_for(self, token: ConsistencyToken, *, timeout_s: float | None = None) -> None:
+        """Return once the tables show what the token names, and nothing older is answered from what is kept."""
+        await super().wait_for(token, timeout_s=timeout_s)
+        if self._reads.note(token) == "events":
+            self._cache.shown(token.partition, token.ordinal)
 
     async def read_history_from(
         self,

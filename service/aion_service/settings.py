@@ -14,14 +14,16 @@ from pathlib import Path
 from typing import Annotated, Any, ClassVar, Final, Self
 from urllib.parse import parse_qsl, urlsplit
 
-from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
+from pydantic import AfterValidator, Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, SettingsError
 
+from aion_service.audit.signed_note import VerifierKey
 from aion_service.environment import ENV_PREFIX, check_names, file_variable, variable
 from aion_service.shares import Share, check_address, parse_share
 from aion_store.errors import ConfigurationError
 from aion_store.kafka.client import ClientSettings
+from aion_store.postgres.dsn import check_dsn
 
 FROM_FILES: Final = ("postgres_dsn", "postgres_read_dsn", "postgres_shards", "kafka")
 _JSON: Final = ("postgres_shards", "kafka")
@@ -30,7 +32,18 @@ _JSON: Final = ("postgres_shards", "kafka")
 _NAME: Final = re.compile(r"[a-z][a-z0-9_]{0,39}")
 _PREFIX: Final = re.compile(r"[A-Za-z0-9._-]{1,100}")
 
+_NAMED: Final = re.compile(r"[\w., -]{1,100}")
+"""What an error may repeat of a setting's name or an entry's: a text put where it doesn't belong may be a secret."""
+
 Seconds = Annotated[float, Field(gt=0, le=86_400)]
+
+
+def _checked(dsn: SecretStr) -> SecretStr:
+    check_dsn(dsn.get_secret_value())
+    return dsn
+
+
+Dsn = Annotated[SecretStr, AfterValidator(_checked)]
 
 
 class Settings(BaseSettings):
@@ -43,12 +56,12 @@ class Settings(BaseSettings):
     bootstrap_servers: str | None = Field(default=None, min_length=1)
     """Kafka's addresses, `host:port`, comma-separated. Only a store that reads (`ownership=none`) does without, and
     without strong reads and subscriptions then."""
-    postgres_dsn: SecretStr | None = None
+    postgres_dsn: Dsn | None = None
     """Postgres for the tables: a URL or key=value text, as libpq takes it. Only what asks the log alone does without:
     `audit`, `acls`, `grants`."""
-    postgres_read_dsn: SecretStr | None = None
+    postgres_read_dsn: Dsn | None = None
     """Postgres for reads, a replica for example; None reads where the tables are written."""
-    postgres_shards: dict[str, SecretStr] = Field(default_factory=dict)
+    postgres_shards: dict[str, Dsn] = Field(default_factory=dict)
     """Events partitions whose tables are in other databases than `postgres_dsn`'s: `{"32-63": "postgresql://…"}`, with
     ranges as in `ownership`. `postgres_dsn` has the others and the packages. Fixed when the tables are made."""
     postgres_read_pooler: bool = False
@@ -98,6 +111,23 @@ class Settings(BaseSettings):
             raise ValueError("a topic prefix is 1 to 100 of A-Z a-z 0-9 . _ -")
         return value
 
+    @field_validator("bootstrap_servers")
+    @classmethod
+    def _servers(cls, value: str | None) -> str | None:
+        if value is not None and "@" in value:
+            raise ValueError("Kafka's addresses are host:port and have no user; log-ins are among Kafka's settings")
+        return value
+
+    @field_validator("archive_key")
+    @classmethod
+    def _key(cls, value: str | None) -> str | None:
+        if value is None:
+            return None
+        try:
+            return str(VerifierKey.parse(value.strip()))
+        except ConfigurationError as error:
+            raise ValueError(error.reason) from None
+
     @field_validator("advertised_address")
     @classmethod
     def _address(cls, value: str | None) -> str | None:
@@ -136,6 +166,8 @@ class Settings(BaseSettings):
         return self
 
     def _partitions_in(self, text: str) -> frozenset[int]:
+        if not _NAMED.fullmatch(text):
+            raise ValueError("postgres_shards: a shard is partitions of the events such as 32-63, and a DSN for it")
         try:
             share = parse_share(text, self.partitions)
         except ValueError as error:
@@ -240,7 +272,8 @@ class Settings(BaseSettings):
             values["bootstrap_servers"] = parts.netloc
         if parts.path.strip("/"):
             raise ConfigurationError(
-                f"The store's URL has the path {parts.path!r}, but takes none: write kafka://host:port?topic_prefix=NAME."
+                "The store's URL has a path (it isn't repeated here), but takes none: write "
+                "kafka://host:port?topic_prefix=NAME."
             )
         return cls.load(values | fixed)
 
@@ -261,7 +294,7 @@ class _SecretFiles(PydanticBaseSettingsSource):
             return json.loads(text) if field_name in _JSON else text, field_name, False
         except (OSError, ValueError) as error:
             what = error.strerror if isinstance(error, OSError) else "it isn't JSON, or not UTF-8"
-            raise ConfigurationError(f"{file_name} names {named}, which can't be used: {what}.") from None
+            raise ConfigurationError(f"{file_name} names a file that can't be used: {what}.") from None
 
     def __call__(self) -> dict[str, Any]:
         """What the files say."""
@@ -271,10 +304,14 @@ class _SecretFiles(PydanticBaseSettingsSource):
 
 def _what_is_wrong(error: ValidationError) -> str:
     faults = [
-        ": ".join(filter(None, (".".join(str(part) for part in fault["loc"]), fault["msg"])))
+        ": ".join(filter(None, (".".join(map(_named, fault["loc"])), fault["msg"])))
         for fault in error.errors(include_url=False, include_context=False, include_input=False)
     ]
     return (
         f"The store's settings are incomplete or wrong ({'; '.join(faults)}). "
         "Give them as AION_STORE_<NAME> in the environment, in Settings(…), or in the kafka:// URL."
     )
+
+
+def _named(part: str | int) -> str:
+    return str(part) if _NAMED.fullmatch(str(part)) else "…"

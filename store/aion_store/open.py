@@ -6,6 +6,7 @@ target and returns an async context manager that yields an EventStore. Nothing h
 
 from __future__ import annotations
 
+import re
 from contextlib import AbstractAsyncContextManager
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any, Final, Protocol, cast, runtime_checkable
@@ -16,6 +17,7 @@ from aion_store.errors import ConfigurationError
 BACKENDS: Final = "aion_store.backends"
 """The entry point group that backends join."""
 
+_SCHEME: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]{0,40}")
 _EXTRAS: Final = {"embedded": "embedded", "kafka": "all"}
 
 
@@ -35,15 +37,18 @@ def open_store(
     """The store that a target names, to be entered with `async with`; nothing is opened before that.
 
     A target is text, `memory:`, `embedded:DIRECTORY` or `kafka://…`, or settings; its scheme finds the backend among
-    the installed ones. Raises ConfigurationError, which says what to do, for text without a scheme, an unknown scheme,
-    one that two distributions claim, and a backend whose extra isn't installed; TypeError for any other target.
+    the installed ones. Raises ConfigurationError, which says what to do and doesn't repeat the target, for text without
+    a scheme, an unknown scheme, one that two distributions claim, and a backend whose extra isn't installed; TypeError
+    for any other target.
     """
     if isinstance(target, str):
         scheme, colon, _ = target.partition(":")
         if not colon:
             raise ConfigurationError(
-                f"{target!r} names no store: a target begins with its scheme, as in 'embedded:{target}'. {_known()}"
+                f"The target names no store: it begins with its scheme, as in 'embedded:./.aion'. {_known()}"
             )
+        if not _SCHEME.fullmatch(scheme):  # text with a secret, perhaps
+            raise ConfigurationError(f"What stands before the target's colon is no scheme. {_known()}")
     elif isinstance(cast("object", target), StoreSettings):
         scheme = target.scheme
     else:

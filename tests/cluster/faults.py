@@ -3,8 +3,14 @@
 from __future__ import annotations
 
 import signal
+from typing import Final
 
-from tests.cluster.scene import PROJECTOR, WRITER, ClusterScene, Fault
+from aion_projectors.faust_app import SESSION_TIMEOUT_S
+from tests.cluster.scene import PROJECTOR, SESSION_S, WRITER, ClusterScene, Fault
+
+WRITER_MISSED_S: Final = 2 * SESSION_S
+PROJECTOR_MISSED_S: Final = 2 * SESSION_TIMEOUT_S
+"""How long one has to be silent until others have its partitions for certain."""
 
 
 def leader_cut_off(scene: ClusterScene) -> Fault:
@@ -44,32 +50,49 @@ def writer_killed(scene: ClusterScene) -> Fault:
 def writer_frozen(scene: ClusterScene) -> Fault:
     """A writer stands still until others have its partitions, and goes on."""
     victim = scene.writers[-1]
-    return Fault("a writer frozen", lambda: victim.signal(signal.SIGSTOP), lambda: victim.signal(signal.SIGCONT))
+    return Fault(
+        "a writer frozen",
+        lambda: victim.signal(signal.SIGSTOP),
+        lambda: victim.signal(signal.SIGCONT),
+        WRITER_MISSED_S,
+    )
 
 
 def writer_cut_off(scene: ClusterScene) -> Fault:
     """A writer reaches neither Kafka nor Postgres."""
-    return Fault("a writer cut off", lambda: scene.cut_off(WRITER), lambda: scene.let_in(WRITER))
+    return Fault("a writer cut off", lambda: scene.cut_off(WRITER), lambda: scene.let_in(WRITER), WRITER_MISSED_S)
 
 
 def projector_killed(scene: ClusterScene) -> Fault:
     """A projector dies, and another one starts."""
-    return Fault("a projector killed", scene.projectors[-1].kill, scene.start_projector)
+    victim = scene.projectors[-1]
+
+    def strike() -> None:
+        scene.projectors.remove(victim)
+        victim.kill()
+
+    return Fault("a projector killed", strike, scene.start_projector)
 
 
 def projector_frozen(scene: ClusterScene) -> Fault:
-    """A projector stands still, whatever it holds."""
-    victim = scene.projectors[-1]
+    """A projector that has been at work stands still until others have its partitions, and goes on."""
+    victim = scene.projectors[-2]  # the last may have only just been started
     return Fault(
         "a projector frozen",
         lambda: victim.send_signal(signal.SIGSTOP),
         lambda: victim.send_signal(signal.SIGCONT),
+        PROJECTOR_MISSED_S,
     )
 
 
 def projector_cut_off(scene: ClusterScene) -> Fault:
     """A projector reaches neither Kafka nor Postgres."""
-    return Fault("a projector cut off", lambda: scene.cut_off(PROJECTOR), lambda: scene.let_in(PROJECTOR))
+    return Fault(
+        "a projector cut off",
+        lambda: scene.cut_off(PROJECTOR),
+        lambda: scene.let_in(PROJECTOR),
+        PROJECTOR_MISSED_S,
+    )
 
 
 def replica_killed(scene: ClusterScene) -> Fault:

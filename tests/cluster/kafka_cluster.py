@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Self
 
+from confluent_kafka import ConsumerGroupState
 from confluent_kafka.admin import AdminClient
 
 from aion_service.embedded.broker_probe import is_ready
@@ -24,6 +25,7 @@ from tests.waiting import wait_until
 
 BROKERS = (1, 2, 3)
 START_S = 120.0
+ASK_S = 20.0
 REPLICATED = {
     "offsets.topic.replication.factor": 3,
     "transaction.state.log.replication.factor": 3,
@@ -70,6 +72,20 @@ class KafkaCluster:
         """The broker that leads a partition now."""
         admin = AdminClient({"bootstrap.servers": self.bootstrap_servers, "log_level": 0})
         return admin.list_topics(topic, timeout=START_S).topics[topic].partitions[partition].leader
+
+    def in_sync(self, topic: str) -> bool:
+        """Whether each partition has all its replicas in sync."""
+        admin = AdminClient({"bootstrap.servers": self.bootstrap_servers, "log_level": 0})
+        partitions = admin.list_topics(topic, timeout=START_S).topics[topic].partitions.values()
+        return all(len(partition.isrs) == len(BROKERS) for partition in partitions)
+
+    def members(self, group_id: str) -> int:
+        """How many members of a consumer group have partitions, where it isn't about to share them anew; else 0."""
+        admin = AdminClient({"bootstrap.servers": self.bootstrap_servers, "log_level": 0})
+        group = admin.describe_consumer_groups([group_id], request_timeout=ASK_S)[group_id].result()
+        if group.state is not ConsumerGroupState.STABLE:
+            return 0
+        return sum(bool(member.assignment.topic_partitions) for member in group.members)
 
     def cut_off(self, number: int) -> None:
         """From now on nothing passes between this broker and the two others; clients still reach all three."""

@@ -16,6 +16,8 @@ from pathlib import Path
 from typing import NamedTuple, Self
 from urllib.parse import urlsplit
 
+from aion_store.log.partitioning import partition_of
+from aion_store.model.ids import WorkflowId
 from tests.cluster.kafka_cluster import KafkaCluster
 from tests.cluster.postgres_replica import PostgresReplica
 from tests.cluster.reader_child import READ, Orders, Read, as_argument
@@ -33,6 +35,7 @@ CALLERS = 6
 READERS = 2
 SESSION_S = 3.0
 CAUGHT_UP_S = 180.0
+LATEST_BYTES = 100_000
 WRITER, PROJECTOR = "writer", "projector"
 
 
@@ -55,15 +58,19 @@ class ReaderProcess:
         """All of them so far."""
         return [READ.validate_json(line) for line in self.record.read_bytes().split(b"\n")[:-1]]
 
-    def await_answer(self, since_s: float) -> None:
-        """Wait until a read that began after `since_s` was answered."""
+    def await_answers(self, since_s: float) -> None:
+        """Wait until reads of each partition that began after `since_s` were answered."""
+        answered = set[int]()
 
-        def answered() -> bool:
-            lines = self.record.read_bytes()[-4_000:].split(b"\n")[1:-1]
-            reads = map(READ.validate_json, lines)
-            return any(read.began_s > since_s and read.head is not None for read in reads)
+        def complete() -> bool:
+            lines = self.record.read_bytes()[-LATEST_BYTES:].split(b"\n")[1:-1]
+            for read in map(READ.validate_json, lines):
+                if read.began_s > since_s and read.head is not None:
+                    answered.add(partition_of(WorkflowId(read.workflow_id), PARTITIONS))
+            return len(answered) == PARTITIONS
 
-        wait_until(lambda: answered() or self._process.poll() is not None, "strong reads go on", RECOVERY_S)
+        what = "strong reads of every partition go on"
+        wait_until(lambda: complete() or self._process.poll() is not None, what, RECOVERY_S)
         assert self._process.poll() is None, self._errors.read_text()[-3000:]
 
     def end(self) -> None:
@@ -193,18 +200,32 @@ class ClusterScene:
         return self.kafka.leader(self.projected.settings.events_topic, 0)
 
     def await_service(self, since_s: float) -> None:
-        """Wait until each partition was written, and each replica was read strongly, by calls that began after that."""
+        """Wait until calls that began after that wrote each partition, and read it strongly on each replica."""
         self.group.await_partitions(set(range(PARTITIONS)), since_s)
         for reader in self.readers:
-            reader.await_answer(since_s)
+            reader.await_answers(since_s)
+
+    def await_everyone(self) -> None:
+        """Wait until all take part again: replicas of partitions, writers, projectors; none of them has ended."""
+        events = self.projected.settings.events_topic
+        wait_until(lambda: self.kafka.in_sync(events), "all brokers are in sync", RECOVERY_S)
+        for writer in self.writers:
+            self.group.await_progress(writer, 1)
+        group_id, count = self.projected.settings.group_id, len(self.projectors)
+        wait_until(lambda: self.kafka.members(group_id) == count, f"{count} projectors share the log", RECOVERY_S)
+        assert all(projector.poll() is None for projector in self.projectors), "a projector ended"
+
+    def recorded(self) -> tuple[list[Call], list[list[Read]]]:
+        """All calls of the writers, and the reads of each reader, so far."""
+        calls = read_calls(process.record for process in self.group.processes)
+        return calls, [reader.reads() for reader in self.readers]
 
     def check(self) -> Checked:
         """End everyone; then log, answers, reads and tables must all be true."""
         for reader in self.readers:
             reader.end()
-        outcomes = self.group.check()
-        calls = read_calls(process.record for process in self.group.processes)
-        answers = [reader.reads() for reader in self.readers]
+        outcomes = self.group.check(torn=True)
+        calls, answers = self.recorded()
         reads = check_reads(calls, [read for each in answers for read in each])
         self.projected.wait_for_end(deadline_s=CAUGHT_UP_S)
         return Checked(outcomes, reads, assert_clean(self.projected), calls, answers)
@@ -255,8 +276,9 @@ def acknowledged_in(calls: Sequence[Call]) -> dict[int, list[float]]:
 
 
 class Fault(NamedTuple):
-    """Something that happens to the cluster, and what ends it."""
+    """Something that happens to the cluster, what ends it, and how long it lasts at least."""
 
     name: str
     strike: Callable[[], object]
     heal: Callable[[], object]
+    least_s: float = 0.0

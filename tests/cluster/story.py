@@ -2,13 +2,13 @@
 
 Three brokers, a Postgres primary with two streaming replicas, two writers that share the partitions, three projectors,
 and a reading process on each replica. Everything is killed, frozen and cut off in turn, and comes back; in the end
-the log must be whole, every answer true, no strong read stale, and the tables equal to the log. Exit code 0 then.
+the log must be whole, every answer true, no strong read stale, and the tables equal to the log. Exit code 0 then; 1,
+with the time line up to there and everyone's records kept, where something isn't so.
 """
 
 from __future__ import annotations
 
 import argparse
-import os
 import random
 import shutil
 import sys
@@ -18,8 +18,9 @@ from collections.abc import Sequence
 from typing import Final, NamedTuple
 
 from tests.cluster import faults
+from tests.cluster.reader_child import Read
 from tests.cluster.scene import Checked, ClusterScene, acknowledged_in, longest_gap_s
-from tests.faults.recorded_calls import ACKNOWLEDGED, UNKNOWN
+from tests.faults.recorded_calls import ACKNOWLEDGED, UNKNOWN, Call
 from tests.faults.write_scene import ROOT
 
 DIRECTORY: Final = ROOT / ".aion" / "cluster"
@@ -64,17 +65,31 @@ def main() -> int:
         began_s = time.monotonic()
         with ClusterScene(DIRECTORY, random.Random(arguments.seed), replicas=2, projectors=3) as scene:
             print(f"everything serves after {time.monotonic() - began_s:.0f} s", flush=True)
-            chapters = [live_through(scene, number, arguments.seconds) for number in range(len(FAULTS))]
-            print("ending the load, reading the whole log, comparing it with every answer and every row", flush=True)
-            checked = scene.check()
+            fault = live_and_tell(scene, arguments.seconds)
     except KeyboardInterrupt:
         print("stopped; nothing was decided", file=sys.stderr)
         return 130
-    finally:
-        if "AION_CLUSTER_KEEP" not in os.environ:
-            shutil.rmtree(DIRECTORY, ignore_errors=True)
-    tell(checked, chapters)
+    if fault is not None:
+        print(f"\nit is not as it has to be: {fault}\nwhat everyone wrote down is in {DIRECTORY}", file=sys.stderr)
+        return 1
+    shutil.rmtree(DIRECTORY, ignore_errors=True)
     return 0
+
+
+def live_and_tell(scene: ClusterScene, seconds: float) -> AssertionError | None:
+    """Live through all of it, and tell of it, whatever comes; what isn't as it has to be."""
+    chapters: list[Chapter] = []
+    try:
+        chapters.extend(live_through(scene, number, seconds) for number in range(len(FAULTS)))
+        scene.await_everyone()
+        print("ending the load, reading the whole log, comparing it with every answer and every row", flush=True)
+        checked = scene.check()
+    except AssertionError as error:
+        tell(*scene.recorded(), chapters)
+        return error
+    tell(checked.calls, checked.answers, chapters)
+    tell_verdict(checked)
+    return None
 
 
 def live_through(scene: ClusterScene, number: int, seconds: float) -> Chapter:
@@ -83,7 +98,7 @@ def live_through(scene: ClusterScene, number: int, seconds: float) -> Chapter:
     struck_s = time.monotonic()
     print(f"{number + 1:>2}/{len(FAULTS)}  {fault.name}", end="", flush=True)
     fault.strike()
-    time.sleep(seconds)
+    time.sleep(max(seconds, fault.least_s))
     healed_s = time.monotonic()
     fault.heal()
     scene.await_service(healed_s)
@@ -92,11 +107,11 @@ def live_through(scene: ClusterScene, number: int, seconds: float) -> Chapter:
     return Chapter(fault.name, struck_s, healed_s, served_s)
 
 
-def tell(checked: Checked, chapters: Sequence[Chapter]) -> None:
-    """Print the time line, the stalls, and what was found."""
-    written = acknowledged_in(checked.calls)
+def tell(calls: Sequence[Call], answers: Sequence[Sequence[Read]], chapters: Sequence[Chapter]) -> None:
+    """Print the time line and the stalls."""
+    written = acknowledged_in(calls)
     appends = sorted(moment for moments in written.values() for moment in moments)
-    reads = [sorted(r.ended_s for r in answers if r.head is not None) for answers in checked.answers]
+    reads = [sorted(r.ended_s for r in of_one if r.head is not None) for of_one in answers]
     began_s, ended_s = appends[0], appends[-1]
     busiest = max(_between(appends, began_s + s, began_s + s + 1) for s in range(int(ended_s - began_s) + 1))
     print("\ntime line: acknowledged appends and strong reads in each second")
@@ -118,6 +133,10 @@ def tell(checked: Checked, chapters: Sequence[Chapter]) -> None:
         partition = max(longest_gap_s(moments, *window) for moments in written.values())
         cells = " ".join(f"{longest_gap_s(each, *window):>7.1f} s" for each in reads)
         print(f"{chapter.name:<44} {partition:>12.1f} s {longest_gap_s(appends, *window):>8.1f} s {cells}")
+
+
+def tell_verdict(checked: Checked) -> None:
+    """Print what was found in the end."""
     outcomes = checked.outcomes
     print(
         f"\n{outcomes[ACKNOWLEDGED]:,} appends acknowledged, each in the log once, whole and in order; "

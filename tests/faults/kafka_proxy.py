@@ -5,7 +5,9 @@ from __future__ import annotations
 import random
 import socket
 import struct
+import threading
 import time
+from collections import Counter
 from contextlib import suppress
 from enum import Enum, auto
 from typing import Final
@@ -35,10 +37,16 @@ class Blow(Enum):
 
 
 class KafkaProxy(Proxy):
-    """Strikes at requests of one kind while `aim` is set: each with its chance, with a blow drawn at random."""
+    """Strikes at requests of one kind while `aim` is set: each with its chance, with a blow drawn at random.
+
+    `seen` counts the requests by kind, `struck` the blows. Its choices are its own, from a seed that it draws from
+    `chance`: its threads draw in an order that nothing determines, and leave the choices of others alone.
+    """
 
     def __init__(self, chance: random.Random) -> None:
-        self._chance = chance
+        self._chance = random.Random(chance.getrandbits(64))
+        self._counting = threading.Lock()
+        self.seen: Counter[int] = Counter()
         self._target: int | None = None
         self._probability = 0.0
         self._blows: tuple[Blow, ...] = ()
@@ -83,7 +91,9 @@ class KafkaProxy(Proxy):
         return False
 
     def _draw(self, request: int) -> Blow:
-        if request != self._target or self._chance.random() >= self._probability:
-            return Blow.PASS
-        self.struck += 1
-        return self._chance.choice(self._blows)
+        with self._counting:
+            self.seen[request] += 1
+            if request != self._target or self._chance.random() >= self._probability:
+                return Blow.PASS
+            self.struck += 1
+            return self._chance.choice(self._blows)

@@ -96,8 +96,19 @@ def read_partition(bootstrap_servers: str, topic: str, partition: int) -> list[P
     return records
 
 
-def _high_watermark(settings: dict[str, object], topic: str, partition: int) -> int:
-    asker = Consumer({**settings, "isolation.level": "read_uncommitted"})
+def has_open_transaction(bootstrap_servers: str, topic: str, partition: int) -> bool:
+    """Whether records wait at the end of a partition for what becomes of their transaction."""
+    ends: list[int] = []
+    for isolation in ("read_committed", "read_uncommitted"):
+        settings = {"bootstrap.servers": bootstrap_servers, "group.id": "log-check"}
+        ends.append(_high_watermark(settings, topic, partition, isolation))
+    return ends[0] < ends[1]
+
+
+def _high_watermark(
+    settings: dict[str, object], topic: str, partition: int, isolation: str = "read_uncommitted"
+) -> int:
+    asker = Consumer({**settings, "isolation.level": isolation})
     try:
         return asker.get_watermark_offsets(TopicPartition(topic, partition), timeout=PATIENCE_S, cached=False)[1]
     finally:

@@ -26,6 +26,8 @@ class Proxy:
         self._passing = threading.Event()
         self._passing.set()
         self._swallow = False
+        self.held = self.swallowed = 0
+        """How often something was held back, and an answer vanished: grows if it happens at all."""
         self._lock = threading.Lock()
         self._sockets: set[socket.socket] = set()
         threading.Thread(target=self._accept, daemon=True).start()
@@ -94,12 +96,16 @@ class Proxy:
         """Pass on what comes back, unless it is to vanish."""
         while data := broker.recv(_CHUNK):
             self.wait_while_held()
-            if not self._swallow:
+            if self._swallow:
+                self.swallowed += 1
+            else:
                 client.sendall(data)
 
     def wait_while_held(self) -> None:
         """Returns once things pass."""
-        self._passing.wait()
+        if not self._passing.is_set():
+            self.held += 1
+            self._passing.wait()
 
 
 def end_connection(connection: socket.socket) -> None:

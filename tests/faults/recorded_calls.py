@@ -1,15 +1,15 @@
 """What callers of a write path recorded, and whether a log can have been its only truth.
 
 The order of a workflow's appends is that of the log; a call is true if the head it tells of was the head at some time
-between its beginning and its end. Times are CLOCK_MONOTONIC, one clock for all processes of a machine.
+between its beginning and its end, in one story that makes all calls true. Times are CLOCK_MONOTONIC, one clock for all
+processes of a machine.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from itertools import pairwise
 from pathlib import Path
 from typing import TypeAlias
 
@@ -18,6 +18,8 @@ from pydantic import TypeAdapter
 from tests.faults.log_check import PlainAppend
 
 FOREVER_S = 1e12
+EARLY_S = 0.01
+"""What an event loop's timers may be early."""
 ACKNOWLEDGED, CONFLICT, NOT_WRITTEN, UNKNOWN = "acknowledged", "conflict", "not written", "unknown"
 
 
@@ -25,7 +27,8 @@ ACKNOWLEDGED, CONFLICT, NOT_WRITTEN, UNKNOWN = "acknowledged", "conflict", "not 
 class Call:
     """One append and its answer, which is unknown until there is one.
 
-    `number` is its own in its process; `found` is a conflict's head; `ordinal` an acknowledgement's token.
+    `number` is its own in its process; `timeout_s` what it was given; `found` is a conflict's head; `ordinal` an
+    acknowledgement's token.
     """
 
     number: int
@@ -33,6 +36,7 @@ class Call:
     expected: int
     count: int
     append_id: str
+    timeout_s: float
     began_s: float
     ended_s: float = FOREVER_S
     outcome: str = "unknown"
@@ -42,6 +46,23 @@ class Call:
     @property
     def name(self) -> Name:
         return self.workflow_id, self.expected, self.append_id
+
+    @property
+    def told_head(self) -> int | None:
+        """The head that its answer tells of, if it tells of one beside that of its own append."""
+        if self.outcome == CONFLICT:
+            return self.found
+        return self.expected if self.outcome == ACKNOWLEDGED and not self.count else None
+
+    @property
+    def may_be_past(self) -> bool:
+        """A stale expected_seq stays stale: the head told then may have moved on, as a deposed writer can't know."""
+        return self.outcome == CONFLICT and self.found > self.expected
+
+    @property
+    def gave_up(self) -> bool:
+        """Whether it was told that only the log knows; one without any answer wasn't."""
+        return self.outcome == UNKNOWN and self.ended_s < FOREVER_S
 
 
 Name: TypeAlias = tuple[str, int, str]
@@ -76,7 +97,7 @@ class _Written:
 
     @property
     def not_before_s(self) -> float:
-        return min((call.began_s for call in self.calls), default=float("-inf"))
+        return min(call.began_s for call in self.calls if call.outcome in (ACKNOWLEDGED, UNKNOWN))
 
     @property
     def not_after_s(self) -> float:
@@ -84,54 +105,60 @@ class _Written:
 
 
 def check_calls(calls: Sequence[Call], appends: Iterable[PlainAppend]) -> None:
-    """Assert that the answers agree with the log."""
+    """Assert that the answers agree with the log, and with one another."""
     written: dict[Name, _Written] = {}
     histories: dict[str, list[_Written]] = defaultdict(list)
+    tellers: dict[str, list[Call]] = defaultdict(list)
     for append in appends:
         entry = _Written(append)
         written[append.workflow_id, append.expected, append.append_id] = entry
         histories[append.workflow_id].append(entry)
     for call in calls:
+        if call.told_head is not None:
+            tellers[call.workflow_id].append(call)
         if call.name in written and call.count:
             written[call.name].calls.append(call)
     for entry in written.values():
         may_have_written = [call for call in entry.calls if call.outcome in (ACKNOWLEDGED, UNKNOWN)]
         assert may_have_written, f"in the log, and nobody may have written it: {entry.append}, {entry.calls}"
-    for history in histories.values():
-        _check_real_time(history)
     for call in calls:
-        _check_answer(call, written, histories[call.workflow_id])
+        _check_answer(call, written.get(call.name))
+    for workflow_id in histories.keys() | tellers.keys():
+        _check_order(histories[workflow_id], tellers[workflow_id])
 
 
-def _check_real_time(history: Sequence[_Written]) -> None:
-    for earlier, later in pairwise(history):
-        assert earlier.not_before_s <= later.not_after_s, f"{later.append} was done before {earlier.append} began"
+def _check_answer(call: Call, entry: _Written | None) -> None:
+    """What can be said of one answer without the others; `entry` is what the log has by its name."""
+    if call.outcome == ACKNOWLEDGED and call.count:
+        assert entry is not None, f"acknowledged, and not in the log: {call}"
+        assert entry.append.count == call.count, call
+        assert entry.append.last_ordinal <= call.ordinal, call
+    if call.outcome == CONFLICT:
+        assert call.found != call.expected, call
+        assert not call.may_be_past or entry is None or not call.count, f"in the log: {call}"
+    if call.gave_up:
+        lasted_s = call.ended_s - call.began_s
+        assert lasted_s >= call.timeout_s - EARLY_S, f"unknown after {lasted_s:.3f} s, before its deadline: {call}"
 
 
-def _check_answer(call: Call, written: Mapping[Name, _Written], history: Sequence[_Written]) -> None:
-    match call.outcome:
-        case "acknowledged" if call.count:
-            entry = written.get(call.name)
-            assert entry is not None, f"acknowledged, and not in the log: {call}"
-            assert entry.append.count == call.count, call
-            assert entry.append.last_ordinal <= call.ordinal, call
-        case "acknowledged":
-            _check_head(call, call.expected, history)
-        case "conflict":
-            assert call.found != call.expected, call
-            assert call.found < call.expected or call.name not in written or not call.count, f"in the log: {call}"
-            # A stale expected_seq stays stale: the head told then may have moved on, as a deposed writer can't know.
-            _check_head(call, call.found, history, may_be_past=call.found > call.expected)
-        case _:
-            pass
+def _check_order(history: Sequence[_Written], tellers: Iterable[Call]) -> None:
+    """Assert that times can be found, in the order of the log, at which each append was done and each head was told of.
 
-
-def _check_head(call: Call, head: int, history: Sequence[_Written], *, may_be_past: bool = False) -> None:
-    """The head was `head` at some time during the call, or before it where `may_be_past`."""
-    ends = [0, *[entry.end for entry in history]]
-    assert head in ends, f"there never was such a head: {call}"
-    index = ends.index(head)
-    if index:
-        assert history[index - 1].not_before_s <= call.ended_s, f"the head wasn't there yet: {call}"
-    if index < len(history) and not may_be_past:
-        assert history[index].not_after_s >= call.began_s, f"the head was long gone: {call}"
+    They can if nothing ended before something began that comes earlier in that order.
+    """
+    told: dict[int, list[Call]] = defaultdict(list)
+    for call in tellers:
+        told[call.told_head or 0].append(call)
+    heads = [0, *[entry.end for entry in history]]
+    assert told.keys() <= set(heads), f"there never was such a head: {[told[head] for head in told.keys() - {*heads}]}"
+    began_s, began = float("-inf"), "the log"
+    for head, entry in zip(heads, [None, *history], strict=True):
+        if entry is not None:
+            assert began_s <= entry.not_after_s, f"{entry.append} was there before what precedes it began: {began}"
+            if entry.not_before_s > began_s:
+                began_s, began = entry.not_before_s, str(entry.append)
+        for call in told[head]:
+            assert began_s <= call.ended_s, f"the head wasn't there yet, {began} had not begun: {call}"
+        for call in told[head]:
+            if not call.may_be_past and call.began_s > began_s:
+                began_s, began = call.began_s, str(call)

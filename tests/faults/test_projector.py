@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from aion_projectors import faust_app
+from aion_projectors import faust_app, topic_watch
 from aion_projectors.settings import ProjectorSettings
 from aion_store.conformance.events import HistoryBuilder, workflow
 from tests.faults.proxy import Proxy
@@ -92,16 +92,16 @@ def test_a_frozen_worker_that_holds_a_checkpoint_is_ended_by_its_successor(
         with stuck_in_copy(projected, histories):
             first.send_signal(signal.SIGSTOP)
         with worker_process(projected.settings, log) as second:
-            projected.wait_for_end()
+            projected.wait_for_end(deadline_s=BACK_S)
             assert "ending session" in log.read_text()
             first.send_signal(signal.SIGCONT)  # it has lost its session and its partitions, and joins again
             for _ in range(3):
                 histories.go_on()
-                projected.wait_for_end()
+                projected.wait_for_end(deadline_s=BACK_S)
             second.terminate()
             assert second.wait(20) == 0
         histories.go_on()
-        projected.wait_for_end()
+        projected.wait_for_end(deadline_s=BACK_S)
         first.terminate()
         assert first.wait(20) == 0
     assert check_tables(projected) == assert_clean(projected) == histories.written
@@ -210,7 +210,7 @@ def test_workers_go_on_by_themselves_when_postgres_comes_back(
 def test_a_worker_whose_rebalance_takes_too_long_begins_anew(
     projected: Projected, database: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(faust_app, "SEEK_DEADLINE_S", 2 * faust_app.REQUEST_TIMEOUT_S)
+    monkeypatch.setattr(faust_app, "SEEK_DEADLINE_S", 2 * topic_watch.REQUEST_TIMEOUT_S)
     histories = Histories(projected)
     far = FarPostgres(database, silent=True)
     with closing(far.proxy):

@@ -161,6 +161,7 @@ def test_session_reads_show_what_is_in_the_log_and_all_that_was_acknowledged(
     asyncio.run(main())
     print(f"{answered} reads were answered from what was kept, {proxy.struck} blows")
     assert answered > 100
+    assert proxy.struck > 0
 
 
 async def take_over(rival: KafkaEventStore, engine: Engine) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import random
-import secrets
 import signal
 import subprocess
 import sys
@@ -75,10 +74,10 @@ def members(servers: Servers, writer: PlainWriter, directory: Path) -> Iterator[
             group.kill(member)
 
 
-def test_members_that_are_killed_and_frozen_lose_nothing(servers: Servers, topic_prefix: str, tmp_path: Path) -> None:
-    seed = secrets.randbits(32)
-    print(f"seed {seed}")
-    chance = random.Random(seed)
+def test_members_that_are_killed_and_frozen_lose_nothing(
+    servers: Servers, topic_prefix: str, tmp_path: Path, chance: random.Random
+) -> None:
+    lengths = random.Random(chance.getrandbits(64))
     client = {"bootstrap.servers": servers.bootstrap_servers}
     writer = PlainWriter(client, ensure_topics(client, topic_prefix, 4, TIMEOUT_S))
     histories = [HistoryBuilder(workflow(number)) for number in range(1, WORKFLOWS + 1)]
@@ -88,7 +87,7 @@ def test_members_that_are_killed_and_frozen_lose_nothing(servers: Servers, topic
         while not stop.wait(0.05):
             with writer.transaction():
                 for history in histories:
-                    writer.append(history.workflow_id, history.signals(chance.randint(1, 3)))
+                    writer.append(history.workflow_id, history.signals(lengths.randint(1, 3)))
 
     with members(servers, writer, tmp_path) as group:
         for _ in range(2):

@@ -8,12 +8,13 @@ import subprocess
 import sys
 import time
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from tests.faults.kafka_proxy import KafkaProxy
-from tests.faults.log_check import PlainAppend, check_log
-from tests.faults.recorded_calls import check_calls, read_calls
+from tests.faults.kafka_proxy import END_TRANSACTION, Blow, KafkaProxy
+from tests.faults.log_check import PlainAppend, check_log, has_open_transaction
+from tests.faults.recorded_calls import FOREVER_S, Call, check_calls, read_calls
 from tests.faults.writer_child import DEPOSED, Orders, as_argument
 from tests.kafka_node import KafkaNode
 from tests.producing import Log, make_log
@@ -23,6 +24,8 @@ ROOT = Path(__file__).parents[2]
 CALLERS = 32
 WORKFLOWS = 24
 RECOVERY_S = 90.0
+NOTICED_S = 0.5
+"""A broker that is frozen for so long must have kept somebody waiting."""
 
 
 class WriterProcess:
@@ -93,12 +96,14 @@ class WriteScene:
         prefix: str,
         chance: random.Random,
         dsn: str | None = None,
+        patience_s: float = 10.0,
     ) -> None:
-        """`dsn` names a database with the log's projected tables."""
-        self.node, self.proxy, self.chance, self.dsn = node, proxy, chance, dsn
+        """`dsn` names a database with the log's projected tables, `patience_s` is the writers'."""
+        self.node, self.proxy, self.chance, self.dsn, self._patience_s = node, proxy, chance, dsn, patience_s
         self.log = make_log(node.bootstrap_servers, prefix)
         self._directory = directory
         self.processes: list[WriterProcess] = []
+        self._freezes: list[tuple[float, float]] = []
         directory.mkdir()
 
     @property
@@ -109,7 +114,7 @@ class WriteScene:
     def start(self) -> WriterProcess:
         """Another writing process."""
         record = self._directory / f"calls-{len(self.processes)}.jsonl"
-        process = WriterProcess(self.log, record, self.chance.randrange(2**32), self.dsn)
+        process = WriterProcess(self.log, record, self.chance.randrange(2**32), self.dsn, patience_s=self._patience_s)
         self.processes.append(process)
         return process
 
@@ -149,6 +154,33 @@ class WriteScene:
         """Let the fault, or the load, go on for a while."""
         time.sleep(self.chance.uniform(0, longest_s))
 
+    def strike(self, request: int, probability: float, *blows: Blow) -> None:
+        """Strike at such requests for a while, and at one of them at least."""
+        proxy, struck = self.proxy, self.proxy.struck
+        proxy.aim(request, probability, *blows)
+        self.pause(2.0)
+        wait_until(lambda: proxy.struck > struck, "a request is struck", RECOVERY_S)
+        proxy.rest()
+        print(f"{proxy.struck - struck} blows", end=" ")
+
+    def open_transaction(self) -> None:
+        """Returns once the writer has a transaction that it can't end, until the proxy rests."""
+        struck = self.proxy.struck
+        self.proxy.aim(END_TRANSACTION, 1.0, Blow.CUT_BEFORE)
+        wait_until(lambda: self.proxy.struck > struck, "a transaction is about to end", RECOVERY_S)
+
+    def has_open_transaction(self) -> bool:
+        topic = self.log.topics.events.name
+        return has_open_transaction(f"127.0.0.1:{self.node.port}", topic, 0)
+
+    def freeze(self, shortest_s: float, longest_s: float) -> None:
+        """Freeze the broker for a time in between."""
+        began_s = time.monotonic()
+        self.node.freeze()
+        time.sleep(self.chance.uniform(shortest_s, longest_s))
+        self._freezes.append((began_s, time.monotonic()))
+        self.node.thaw()
+
     def check(self) -> Counter[str]:
         """End everyone; then the log must be whole and every answer true. How many calls had which outcome."""
         for process in self.processes:
@@ -158,6 +190,8 @@ class WriteScene:
         check_turns(found.appends, [process.name for process in self.processes])
         calls = read_calls(process.record for process in self.processes)
         check_calls(calls, found.appends)
+        for freeze in self._freezes:
+            check_noticed(calls, *freeze)
         outcomes = Counter(call.outcome for call in calls)
         outcomes["torn records"] = found.dropped
         return outcomes
@@ -172,3 +206,11 @@ def check_turns(appends: list[PlainAppend], names: list[str]) -> None:
     order = [next(name for name in names if append.append_id.startswith(name)) for append in appends]
     turns = [name for before, name in zip([None, *order], order, strict=False) if name != before]
     assert len(turns) == len(set(turns)), f"a writer came back after it was taken over from: {turns}"
+
+
+def check_noticed(calls: Sequence[Call], began_s: float, ended_s: float) -> None:
+    """A fault that made all wait struck while there were calls: one of them lasted for the better half of it."""
+    if ended_s - began_s >= NOTICED_S:
+        answered = [call for call in calls if call.ended_s < FOREVER_S]
+        lasted_s = max(min(call.ended_s, ended_s) - max(call.began_s, began_s) for call in answered)
+        assert lasted_s > (ended_s - began_s) / 2, "nobody noticed that the broker was frozen"

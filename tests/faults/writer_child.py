@@ -24,6 +24,7 @@ from aion_producers.log_writer import LogWriter
 from aion_producers.ownership import ChosenPartitions, LogPartition
 from aion_producers.settings import WriterSettings
 from aion_producers.topics import LogTopics
+from aion_store.append_rules import PreparedAppend
 from aion_store.errors import (
     NotOwnerError,
     OutcomeUnknownError,
@@ -62,6 +63,8 @@ class Orders:
     """The events partitions that it writes, outside of a group; None for all."""
     protocol: str = "consumer"
     session_timeout_s: float = 10.0
+    patience_s: float = 10.0
+    """What a transaction has until the broker ends it, and what a take-over has for each of its steps."""
 
 
 class Record:
@@ -70,9 +73,11 @@ class Record:
     def __init__(self, file: TextIO) -> None:
         self._file, self._number = file, 0
 
-    def begin(self, workflow_id: WorkflowId, expected: int, count: int, append_id: str) -> Call:
+    def begin(self, append: PreparedAppend, timeout_s: float) -> Call:
         self._number += 1
-        return self._note(Call(self._number, str(workflow_id), expected, count, append_id, time.monotonic()))
+        workflow_id, expected, count = str(append.workflow_id), append.expected_seq, len(append.events)
+        began_s = time.monotonic()
+        return self._note(Call(self._number, workflow_id, expected, count, append.append_id, timeout_s, began_s))
 
     def end(self, call: Call, outcome: str, found: int, ordinal: int) -> Call:
         return self._note(replace(call, ended_s=time.monotonic(), outcome=outcome, found=found, ordinal=ordinal))
@@ -117,9 +122,10 @@ class Caller:
 
     async def _append(self, workflow_id: WorkflowId, expected: int, count: int, append_id: str) -> None:
         append = prepare(workflow_id, expected, count, append_id)
-        call, found, ordinal = self._record.begin(workflow_id, expected, count, append_id), 0, 0
+        timeout_s = self._chance.choice((0.2, 1.0, 5.0, 20.0))
+        call, found, ordinal = self._record.begin(append, timeout_s), 0, 0
         try:
-            token = await self._writer.append(append, self._chance.choice((0.2, 1.0, 5.0, 20.0)))
+            token = await self._writer.append(append, timeout_s)
             outcome, ordinal = ACKNOWLEDGED, token.ordinal
             self._heads[workflow_id] = expected + count
         except SequenceConflictError as error:
@@ -148,9 +154,9 @@ async def main(orders: Orders) -> int:
         tables, heads_kept = PostgresHeads(orders.dsn, "aion"), orders.workflows // 3
         tables.open()
     settings = WriterSettings(
-        transaction_timeout_s=10.0,
+        transaction_timeout_s=orders.patience_s,
         commit_try_s=chance.choice((0.5, 2.0)),
-        take_over_try_s=10.0,
+        take_over_try_s=orders.patience_s,
         fenced_wait_s=2.0,
         session_timeout_s=orders.session_timeout_s,
         max_heads=heads_kept,

@@ -135,7 +135,12 @@ def export_lines() -> bytes:
 
 
 PROJECTOR = ProjectorSettings(
-    kafka={"bootstrap.servers": "a:1"}, events_topic="e", packages_topic="p", dsn="d", schema_name="s", group_id="g"
+    kafka={"bootstrap.servers": "a:1"},
+    events_topic="e",
+    packages_topic="p",
+    dsn="dbname=d",
+    schema_name="s",
+    group_id="g",
 )
 MANIFEST_TEXT = (
     Manifest(topic="e", topic_id=TOPIC, file_format="ndjson", start="beginning", position="end")

@@ -7,6 +7,7 @@ error; any other exception is a finding, and so is memory out of proportion to t
 from __future__ import annotations
 
 import tempfile
+from base64 import urlsafe_b64encode
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -34,7 +35,12 @@ from aion_store.model.consistency import ConsistencyToken
 from aion_store.model.ids import WorkflowId
 from aion_store.model.times import parse_due_time, parse_time, rfc3339
 from aion_store.streams.position import PartitionPosition, StreamPosition
-from aion_store.visibility.cursors import Place, decode_cursor, encode_cursor
+from aion_store.visibility.cursors import (
+    Place,
+    _check,  # pyright: ignore[reportPrivateUsage]
+    decode_cursor,
+    encode_cursor,
+)
 from aion_store.visibility.errors import CursorError, FilterError
 from aion_store.visibility.fields import AttributeType
 from aion_store.visibility.filters import Order
@@ -208,6 +214,11 @@ TARGETS: dict[str, Target] = {
     "cursors": of_text(
         [encode_cursor(Place(NOW, workflow(1)), None, ORDER)],
         lambda text: decode_cursor(text, None, ORDER),
+        CursorError,
+    ),
+    "cursors whose check fits": of_bytes(
+        [b"\x01" + (63_000_000_000_000_000 + at).to_bytes(8, "big") + workflow(1).bytes for at in (0, 1, -1)],
+        lambda content: decode_cursor(urlsafe_b64encode(content + _check(content, None, ORDER)).decode(), None, ORDER),
         CursorError,
     ),
     "filters": of_text(

@@ -19,7 +19,7 @@ from aion_service.audit.signed_note import SignerKey, VerifierKey
 from aion_service.transfer.export import MANIFEST
 from aion_service.transfer.sources import MAX_LINE_BYTES, appends_in
 from aion_store.errors import ConfigurationError
-from aion_store.visibility.parsing import parse_filter
+from aion_store.visibility.parsing import MAX_CHARS, parse_filter
 from tests.fuzz.inputs import AWKWARD, KEY, MANIFEST_TEXT
 from tests.fuzz.targets import TARGETS, Target
 
@@ -28,6 +28,13 @@ EXAMPLES = 40
 MEMORY_FLOOR_BYTES = 16 * 2**20
 MEMORY_FACTOR = 200
 """Python's values of a JSON array of nothing are that much larger than its text."""
+CPU_SECONDS = 5.0
+"""For one input, of 200 kB at most, while memory is traced."""
+NESTED = [
+    *("(", "NOT ", "NOT (", "a = 1 AND (", "a IN (", "a = (", "ARRAY[", "a = ARRAY[", "INT[", "DATE[", "a.", "a = -"),
+    *("TIMESTAMP(", "DATE(", "DECIMAL(", "STRUCT(", "STRUCT<", "CHAR(", "OBJECT(", "ENUM(", "CAST(", "CASE WHEN "),
+    *("a = 1 AND ", "a BETWEEN 1 AND ", "DATE 'x' ", "[", "{", "$", "'x' || ", "SELECT (", "INTERVAL ", "a::"),
+]
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -50,12 +57,14 @@ def try_one(target: Target, given: object) -> None:
     """Run the target; only its own errors are let through, within bounded memory."""
     tracemalloc.reset_peak()
     before, _ = tracemalloc.get_traced_memory()
+    began = time.thread_time()
     try:
         target.run(given)
     except target.refuses_with as error:
         text = str(error)
         assert text
         assert len(text) < 4_000, "the error quotes the input"
+    assert time.thread_time() - began < CPU_SECONDS
     _, peak = tracemalloc.get_traced_memory()
     assert peak - before < MEMORY_FLOOR_BYTES + MEMORY_FACTOR * size_of(given)
 
@@ -97,6 +106,13 @@ def test_a_great_deal_of_the_same(piece: bytes) -> None:
     for target in TARGETS.values():
         for flood in target.floods(data):
             try_one(target, flood)
+
+
+@pytest.mark.parametrize("piece", NESTED)
+def test_a_filter_that_nests_takes_no_longer_the_deeper_it_is(piece: str) -> None:
+    for times in (8, 12, 16, 20, 30, MAX_CHARS // 2 // len(piece)):
+        for closing in ("", ")", "]", ">"):
+            try_one(TARGETS["filters"], (piece * times + "Status = 'Failed'" + closing * times)[:MAX_CHARS])
 
 
 @pytest.mark.parametrize("name", ["S" + "9" * 5_000, '"' + "\x01" * 900 + '"', '"' + "é" * 500 + '"'])

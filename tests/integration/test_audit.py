@@ -187,7 +187,7 @@ def test_the_commands_sign_rotate_and_verify(
     writer = PlainWriter(client, ensure_topics(client, topic_prefix, 2, TIMEOUT_S))
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("AION_STORE_BOOTSTRAP_SERVERS", servers.bootstrap_servers)
-    monkeypatch.setenv("AION_STORE_POSTGRES_DSN", "not asked")
+    monkeypatch.setenv("AION_STORE_POSTGRES_DSN", "host=not-asked")
     monkeypatch.setenv("AION_STORE_TOPIC_PREFIX", topic_prefix)
 
     def audit(*arguments: str, code: int = 0) -> str:

@@ -27,9 +27,10 @@ def test_nothing_acknowledged_is_lost_and_no_strong_read_on_a_replica_is_stale(t
         for make in FAULTS:
             fault = make(scene)
             fault.strike()
-            time.sleep(LASTS_S)
+            time.sleep(max(LASTS_S, fault.least_s))
             fault.heal()
             scene.await_service(time.monotonic())
+        scene.await_everyone()
         checked = scene.check()
     assert checked.outcomes[ACKNOWLEDGED] > 0
     assert checked.reads > 0

@@ -18,6 +18,7 @@ from aion_service.cli.commands import app
 from aion_service.embedded.ports import free_ports
 from aion_store.conformance.events import HistoryBuilder, workflow
 from tests.integration.test_projected_tables import write_histories
+from tests.losing import lose_a_record_between, lose_the_last_record, sequences
 from tests.projected_log import Projected, make_projected, running_worker
 from tests.servers import Servers
 from tests.waiting import wait_until
@@ -84,6 +85,21 @@ def test_an_operator_finds_repairs_and_rebuilds(projected: Projected) -> None:
     assert command(projected, "unhalt") == ""
 
 
+def test_nothing_is_repaired_from_a_log_that_lost_records(projected: Projected) -> None:
+    lose_a_record_between(projected, workflow(1))
+    lose_the_last_record(projected, workflow(3))
+    for number in (1, 3):  # of the second one's partition only the checkpoint tells
+        kept = sequences(projected, workflow(number))
+        assert "should not be there" in command(
+            projected, "verify", "--repair", "--workflow", str(workflow(number)), code=3
+        )
+        assert sequences(projected, workflow(number)) == kept
+    command(projected, "verify", "--repair", code=3)
+    command(projected, "quarantine", "refold", str(workflow(1)), code=3)
+    command(projected, "quarantine", "refold", str(workflow(3)), code=2)
+    assert [len(sequences(projected, workflow(number))) for number in (1, 3)] == [4, 3]
+
+
 def test_the_doctor_says_what_is_wrong_and_what_to_do(projected: Projected) -> None:
     with running_worker(projected.settings):
         write_histories(projected, range(1, 8))
@@ -138,6 +154,42 @@ def test_metrics_are_printed_and_served(projected: Projected) -> None:
         wait_until(lambda: process.poll() is not None, "it ends")
         assert process.returncode == 0
     command(projected, "metrics", "--listen", "nowhere", code=2)
+
+
+def test_stalled_and_halted_partitions_are_told_also_while_a_transaction_hangs(
+    projected: Projected, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("aion_service.observation.STALLED_S", 0.1)
+    monkeypatch.setattr("aion_service.observation._ANSWER_S", 2.0)
+    with running_worker(projected.settings):
+        write_histories(projected, range(1, 4))
+        projected.wait_for_end()
+    with projected.session() as connection:
+        connection.execute("update checkpoints set halted = 'a reason' where log = 'packages'")
+    writer = projected.writer
+    with writer.transaction():
+        waiting = writer.append(workflow(50), [HistoryBuilder(workflow(50)).started()])
+
+    def told() -> str:
+        printed = command(projected, "metrics")
+        assert 'aion_store_halted{log="packages",partition="0"} 1\n' in printed
+        assert len(re.findall(r"aion_store_halted{.*} 0", printed)) == PARTITIONS
+        return printed
+
+    stalled = f'aion_store_stalled{{log="events",partition="{waiting}"}} 1\n'
+    hidden = f'aion_store_behind_records{{log="events",partition="{waiting}"}}'
+    wait_until(lambda: stalled in told(), "the partition is stalled")
+    assert f"{hidden} 1\n" in told()
+    with writer.transaction(abort=True):
+        writer.append(workflow(50), [HistoryBuilder(workflow(50), head=1).signal()])
+        wait_until(lambda: hidden not in told(), "the transaction has reached the log")
+        printed = told()
+        assert stalled in printed
+        assert f'aion_store_behind_seconds{{log="events",partition="{waiting}"}}' in printed
+        assert len(re.findall(r"aion_store_stalled{.*} 1", printed)) == 1
+        assert "is aion-store projector running?" in command(projected, "doctor", code=1)
+        (line,) = [line for line in command(projected, "lag").splitlines() if "STALLED" in line]
+        assert "? records" in line
 
 
 def test_a_refusal_is_served_as_being_down_and_addresses_may_be_of_ipv6(projected: Projected) -> None:

@@ -198,7 +198,7 @@ def test_without_tables_known_heads_go_on_and_cold_ones_recover_unaided(log: Log
             await writer.append(prepare(known, 0), TIMEOUT_S)
             log.tables.down = True
             waiting = asyncio.create_task(writer.append(prepare(cold, 1), TIMEOUT_S))
-            late = asyncio.create_task(writer.append(prepare(WorkflowId.random(), 0), 0.3))
+            late = asyncio.create_task(writer.append(prepare(WorkflowId.random(), 0), 3.0))
             await writer.append(prepare(known, 1), TIMEOUT_S)
             with pytest.raises(UnavailableError, match="it is down"):
                 await late

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+import time
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import Any
@@ -16,7 +17,7 @@ from pydantic import SecretStr
 from aion_projectors import filling, shared_filling
 from aion_projectors import rebuild as rebuild_module
 from aion_projectors.filling import Progress
-from aion_projectors.rebuild import APPLICATION_NAME, Rebuild, Rebuilt
+from aion_projectors.rebuild import APPLICATION_NAME, SWAP_S, Rebuild, Rebuilt
 from aion_projectors.shared_filling import FillingOrders, fill_shares
 from aion_service.backends import kafka_store
 from aion_service.event_store import KafkaEventStore
@@ -27,7 +28,10 @@ from aion_store.errors import ConfigurationError, LogGapError, SchemaMismatchErr
 from aion_store.log.record import Draft
 from aion_store.postgres import attribute_registry
 from aion_store.postgres.attribute_registry import AttributeRegistry
+from aion_store.postgres.generation import LogPartition
 from aion_store.postgres.generations import create_generation
+from aion_store.postgres.migrate import Migration, migrate, migrations
+from aion_store.postgres.sql_files import SqlFile
 from aion_store.projected import LogName
 from aion_store.visibility.fields import AttributeType
 from tests.integration.test_projected_tables import write_histories
@@ -39,7 +43,14 @@ from tests.waiting import wait_until
 PARTITIONS = 4
 EVENTS = 10_000
 BATCH = 50
+NEXT = len(migrations()) + 1
+BUSY_S = 2.0
+"""What a busy machine may add to a swap: its catching up ends by a deadline, its commit doesn't."""
 TOKEN = WriteToken.recorder()
+WAITING = """
+select count(*) from pg_stat_activity where application_name = %s and wait_event_type = 'Lock'
+and query_start < clock_timestamp() - interval '200 ms'
+"""
 
 
 @pytest.fixture
@@ -55,6 +66,11 @@ def rebuild_of(projected: Projected) -> Rebuild:
 def rebuild(projected: Projected, *, resume: bool = False) -> Rebuilt:
     """Rebuild a test's tables."""
     return asyncio.run(rebuild_of(projected).run(lambda *_: None, resume=resume))
+
+
+def expansion(code: str) -> Migration:
+    """A migration of a newer build, which this one needn't know."""
+    return Migration(NEXT, NEXT - 1, SqlFile("expansion", code))
 
 
 def schemas(projected: Projected) -> list[str]:
@@ -133,7 +149,7 @@ def test_a_rebuild_works_while_appends_and_reads_go_on(
         projected.wait_for_end()
         rebuilt, appended, reads = asyncio.run(main())
         assert (rebuilt.generation, schemas(projected)) == ("aion_g2", ["aion_g2"])
-        assert rebuilt.swap_s < 1
+        assert rebuilt.swap_s < SWAP_S + BUSY_S
         assert (appended > 1, reads > 1) == (True, True)
         projected.wait_for_end()
         assert assert_clean(projected) == sum(history.head for history in histories) > EVENTS
@@ -177,13 +193,63 @@ def test_a_rebuild_that_was_interrupted_goes_on_or_is_removed(
     assert_clean(projected)
 
 
+def test_tables_that_were_upgraded_meanwhile_are_not_replaced_by_older_ones(
+    projected: Projected, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_histories(projected, range(1, 6))
+
+    async def upgrade(*_: object) -> None:
+        await migrate(projected.dsn, schema="aion", log=projected.log, known=[*migrations(), expansion("select 1")])
+
+    with monkeypatch.context() as meanwhile:
+        meanwhile.setattr("aion_projectors.rebuild._analyze", upgrade)
+        with pytest.raises(SchemaMismatchError, match=f"found version {NEXT}, .*remove it with --drop"):
+            rebuild(projected)
+    assert projected.live_schema == "aion_g1"
+    assert asyncio.run(rebuild_of(projected).drop()) == "aion_g2"
+
+
+def test_a_swap_waits_for_an_upgrade_that_is_under_way(projected: Projected, caplog: pytest.LogCaptureFixture) -> None:
+    write_histories(projected, range(1, 6))
+    slow = expansion("lock table {generation}.packages in access exclusive mode")
+    migrating = migrate(projected.dsn, schema="aion", log=projected.log, known=[*migrations(), slow])
+    with psycopg.connect(projected.dsn) as holder, ThreadPoolExecutor(2) as threads:
+        holder.execute("lock table aion_g1.packages in access share mode")
+        upgraded = threads.submit(lambda: asyncio.run(migrating))
+        try:
+            migrator = "aion-store migrate"
+            wait_until(lambda: projected.rows(WAITING, migrator) == [(1,)] or upgraded.done(), "the migration waits")
+            rebuilding = threads.submit(lambda: rebuild(projected))
+            wait_until(lambda: "the swap is tried again" in caplog.text or rebuilding.done(), "the swap waits")
+            assert not rebuilding.done()
+        finally:
+            holder.rollback()
+        upgraded.result()
+        with pytest.raises(SchemaMismatchError, match=f"found version {NEXT}"):
+            rebuilding.result()
+    assert projected.live_schema == "aion_g1"
+
+
+def test_a_swap_that_does_not_catch_up_in_time_lets_go_and_is_tried_again(
+    projected: Projected, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_histories(projected, range(1, 6))
+    reach, tries = filling.Filling.reach, list[bool]()
+
+    async def reach_more(self: filling.Filling, goals: Mapping[LogPartition, int], deadline: float) -> bool:
+        assert deadline <= time.monotonic() + SWAP_S
+        further = 0 if tries else 1_000
+        tries.append(await reach(self, {place: goal + further for place, goal in goals.items()}, deadline))
+        return tries[-1]
+
+    monkeypatch.setattr(filling.Filling, "reach", reach_more)
+    assert rebuild(projected).generation == "aion_g2"
+    assert tries == [False, True]
+
+
 def test_autovacuum_may_hold_the_new_tables(projected: Projected, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("aion_projectors.rebuild._LOCK_MS", 50)
     write_histories(projected, range(1, 6))
-    waits = (
-        "select count(*) from pg_stat_activity where application_name = %s and wait_event_type = 'Lock'"
-        " and query_start < clock_timestamp() - interval '200 ms'"
-    )
     with psycopg.connect(projected.dsn) as holder, ThreadPoolExecutor(1) as threads:
 
         def hold(*_: object) -> None:
@@ -193,7 +259,7 @@ def test_autovacuum_may_hold_the_new_tables(projected: Projected, monkeypatch: p
         rebuilding = threads.submit(lambda: asyncio.run(rebuild_of(projected).run(hold, resume=False)))
         try:
             wait_until(
-                lambda: projected.rows(waits, APPLICATION_NAME) == [(1,)] or rebuilding.done(), "the rebuild waits"
+                lambda: projected.rows(WAITING, APPLICATION_NAME) == [(1,)] or rebuilding.done(), "the rebuild waits"
             )
             assert not rebuilding.done()
         finally:

@@ -13,11 +13,13 @@ from aion_projectors.quarantine import list_quarantined, stopping_event
 from aion_projectors.refold import Refolded, refold
 from aion_projectors.session import REFOLD_NAME, connect_to_refold
 from aion_store.conformance.events import HistoryBuilder, workflow
+from aion_store.errors import LogGapError, SchemaMismatchError
 from aion_store.log.codec import DecodeError
 from aion_store.log.partitioning import partition_of
 from aion_store.log.record import TIMER, Draft, LogRecord
 from aion_store.model.ids import WorkflowId
 from tests.integration.test_projected_tables import write_histories
+from tests.losing import lose_a_record_between, lose_the_last_record, sequences
 from tests.projected_log import Projected, make_projected, running_worker
 from tests.servers import Servers
 from tests.verifying import assert_clean, verify
@@ -99,6 +101,20 @@ def test_what_still_cannot_be_decoded_stays_in_quarantine(projected: Projected) 
     assert_clean(projected)
 
 
+def test_a_repeated_sequence_is_not_shown_as_the_event_that_took_it(projected: Projected) -> None:
+    build = HistoryBuilder(workflow(1))
+    with running_worker(projected.settings):
+        with projected.writer.transaction():
+            projected.writer.append(workflow(1), [build.started(), build.signal()])
+            projected.writer.append(workflow(1), [HistoryBuilder(workflow(1), head=1).signal()])
+        projected.wait_for_end()
+    (stopped,) = list_quarantined(projected.dsn, projected.settings.schema_name)
+    assert stopped.seq == 2
+    event = stopping_event(projected.dsn, projected.settings.schema_name, stopped.partition, workflow(1))
+    assert event is not None
+    assert (event.workflow, event.kind, event.body, event.fault) == (stopped, None, None, None)
+
+
 def test_damaged_rows_are_repaired_and_an_unknown_workflow_is_left_unknown(projected: Projected) -> None:
     with running_worker(projected.settings):
         write_histories(projected, WORKFLOWS)
@@ -115,6 +131,21 @@ def test_damaged_rows_are_repaired_and_an_unknown_workflow_is_left_unknown(proje
     done = run_refold(projected, [WorkflowId(int=each.int) for each in damaged if each is not None] + [workflow(77)])
     assert {Refolded(workflow(77), 0, None), Refolded(workflow(78), 0, None)} < set(done)
     assert_clean(projected)
+
+
+def test_a_log_with_a_hole_makes_nothing_anew(projected: Projected) -> None:
+    lose_a_record_between(projected, workflow(1))
+    with pytest.raises(LogGapError, match="from ordinal 2 to 4"):
+        run_refold(projected, [workflow(1)])
+    assert sequences(projected, workflow(1)) == [1, 2, 3, 4]
+
+
+@pytest.mark.parametrize("offsets", [0, 3])
+def test_a_log_that_ends_before_the_tables_makes_nothing_anew(projected: Projected, offsets: int) -> None:
+    lose_the_last_record(projected, workflow(1), offsets=offsets)
+    with pytest.raises(SchemaMismatchError, match="restore the log"):
+        run_refold(projected, [workflow(1)])
+    assert sequences(projected, workflow(1)) == [1, 2, 3]
 
 
 def test_a_worker_waits_for_a_refold_however_long_it_takes(
@@ -141,7 +172,7 @@ def test_a_worker_waits_for_a_refold_however_long_it_takes(
             with projected.writer.transaction():
                 projected.writer.append(others[0], [builders[1].signal()])
             wait_until(
-                lambda: caplog.text.count("a checkpoint is held by another session") >= 3,
+                lambda: caplog.text.count("the checkpoint of events") >= 3,
                 "the worker has looked more than once for a session to end",
             )
             assert projected.rows(WAITING_REFOLD, REFOLD_NAME)

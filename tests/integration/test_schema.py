@@ -265,7 +265,7 @@ HOT: dict[str, tuple[str, dict[str, Any], str]] = {
     "next timers": ("select_due_timers", {**DUE, "as_of": "infinity", "partitions": None}, "timers_due"),
     "stream": (
         "select_stream_page",
-        {"partition": 1, "workflow_id": ONE, "from_seq": 2, "count": 2},
+        {"partition": 1, "workflow_id": ONE, "from_seq": 2, "page_size": 2, "page_bytes": 99},
         "events_p1_pkey",
     ),
     "type": ("select_last_started", {"partition": 1, "workflow_id": ONE, "seq": 4}, "events_p1_pkey"),

@@ -7,19 +7,21 @@ import contextlib
 import socket
 import threading
 import time
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from confluent_kafka import KafkaException, Producer
 
-from aion_producers import acquisition, take_over
+from aion_producers import acquisition, partition_writer, take_over
 from aion_producers.log_writer import LogWriter
-from aion_producers.ownership import LogPartition
+from aion_producers.ownership import AllPartitions, LogPartition
 from aion_producers.settings import WriterSettings
 from aion_producers.stability import StableEnds
 from aion_producers.take_over import PartitionLog
+from aion_producers.write import Write
 from aion_service.embedded.ports import free_ports
-from aion_store.errors import NotOwnerError, SchemaMismatchError, StoreError, UnavailableError
+from aion_store.errors import NotOwnerError, OutcomeUnknownError, SchemaMismatchError, StoreError, UnavailableError
 from aion_store.log.record import BARRIER, Mark
 from aion_store.model.consistency import ConsistencyToken
 from aion_store.model.ids import WorkflowId
@@ -182,24 +184,136 @@ def test_who_loses_a_partition_while_it_takes_over_leaves_it_alone(log: Log) -> 
     asyncio.run(scenario())
 
 
+class Shared(AllPartitions):
+    """As in a group whose coordinator names this process."""
+
+    shared = True
+
+
+class TablesThatFail(TablesFromLog):
+    """What nobody foresaw happens, as often as they are told."""
+
+    failures = 0
+
+    def checkpoint(self, log: LogName, partition: int) -> ProjectedCheckpoint:
+        if self.failures:
+            self.failures -= 1
+            raise RuntimeError("unforeseen")
+        return super().checkpoint(log, partition)
+
+
+async def refused(writer: LogWriter, workflow_id: WorkflowId) -> bool:
+    try:
+        await writer.append(prepare(workflow_id, 0), TIMEOUT_S)
+    except UnavailableError:
+        return True
+    return False
+
+
+def test_where_partitions_are_shared_a_writer_that_failed_begins_anew(log: Log) -> None:
+    tables = TablesThatFail(log.client, log.topics)
+    tables.failures = 2
+    workflow_id = WorkflowId.random()
+
+    async def scenario() -> None:
+        async with LogWriter(
+            log.client, log.topics.events, log.topics.packages, log.prefix, tables, settings=FAST, ownership=Shared()
+        ) as writer:
+            for _ in range(2):  # the second finds it resting, and has the reason at once
+                with pytest.raises(UnavailableError, match="begins anew"):
+                    await writer.append(prepare(workflow_id, 0), TIMEOUT_S)
+            async with asyncio.timeout(TIMEOUT_S):
+                while await refused(writer, workflow_id):  # noqa: ASYNC110 - it rests meanwhile
+                    await asyncio.sleep(0.05)
+            assert not tables.failures
+
+    asyncio.run(scenario())
+
+
+def test_who_failed_and_loses_the_partition_lets_go_of_it(log: Log, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(partition_writer, "_FIRST_REST_S", 2 * TIMEOUT_S)
+    tables = TablesThatFail(log.client, log.topics)
+    tables.failures = 1
+
+    async def scenario() -> None:
+        async with LogWriter(
+            log.client, log.topics.events, log.topics.packages, log.prefix, tables, settings=FAST, ownership=Shared()
+        ) as writer:
+            with pytest.raises(UnavailableError, match="begins anew"):
+                await writer.append(prepare(WorkflowId.random(), 0), TIMEOUT_S)
+            async with asyncio.timeout(TIMEOUT_S / 2):
+                await writer.hand_over([EVENTS])
+            assert not is_running(log)
+
+    asyncio.run(scenario())
+
+
+def test_who_lost_the_partition_says_what_became_of_an_append_once_its_successor_is_there(
+    log: Log, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However long that takes, within the time that the caller has."""
+    looks_s: list[float] = []
+    look = acquisition.Acquisition._look_for_successor
+
+    def looking(self: acquisition.Acquisition, unsettled: Sequence[Write]) -> acquisition.Deposed | None:
+        looks_s.append(time.monotonic())
+        return look(self, unsettled)
+
+    async def scenario() -> None:
+        async with log.writer(FAST) as loser, log.writer(FAST) as successor:
+            await loser.append(prepare(WorkflowId.random(), 0), TIMEOUT_S)
+            await asyncio.to_thread(initialise, log, "a")
+            await asyncio.to_thread(initialise, log, "b")
+            monkeypatch.setattr(acquisition.Acquisition, "_look_for_successor", looking)
+            waiting = asyncio.create_task(loser.append(prepare(WorkflowId.random(), 0), 3 * TIMEOUT_S))
+            await asyncio.to_thread(wait_until, lambda: looks_s, "it was fenced")
+            loser.drop([EVENTS])
+            patient_s = looks_s[0] + 4 * FAST.fenced_wait_s
+            await asyncio.to_thread(wait_until, lambda: looks_s[-1] > patient_s, "it goes on looking")
+            assert not waiting.done()
+            await successor.append(prepare(WorkflowId.random(), 0), TIMEOUT_S)
+            with pytest.raises(NotOwnerError):
+                await waiting
+        assert len(await log.appends()) == 2
+
+    asyncio.run(scenario())
+
+
+def test_who_lost_the_partition_looks_no_further_once_its_callers_time_is_up(log: Log) -> None:
+    async def scenario() -> None:
+        async with log.writer(FAST) as loser:
+            await loser.append(prepare(WorkflowId.random(), 0), TIMEOUT_S)
+            await asyncio.to_thread(initialise, log, "a")
+            await asyncio.to_thread(initialise, log, "b")
+            waiting = asyncio.create_task(loser.append(prepare(WorkflowId.random(), 0), 2.0))
+            await asyncio.sleep(0)
+            loser.drop([EVENTS])
+            with pytest.raises((OutcomeUnknownError, NotOwnerError)):
+                await waiting
+            await asyncio.to_thread(wait_until, lambda: not is_running(log), "the partition's thread has ended")
+
+    asyncio.run(scenario())
+
+
+def is_running(log: Log) -> bool:
+    """Whether the thread of the one partition is there."""
+    return any(thread.name == f"aion-{log.topics.events.name}-0" for thread in threading.enumerate())
+
+
 def test_a_close_that_is_cancelled_leaves_no_thread_behind(log: Log) -> None:
     log.tables.down = True
-    name = f"aion-{log.topics.events.name}-0"
-
-    def is_running() -> bool:
-        return any(thread.name == name for thread in threading.enumerate())
 
     async def scenario() -> None:
         writer = await log.writer().__aenter__()
         waiting = asyncio.create_task(writer.append(prepare(WorkflowId.random(), 0), TIMEOUT_S))
         await asyncio.sleep(0)
-        assert is_running()
+        assert is_running(log)
         with pytest.raises(TimeoutError):
             async with asyncio.timeout(0.1):
                 await writer.close(TIMEOUT_S)
         with pytest.raises(UnavailableError, match="closing"):
             await waiting
-        await asyncio.to_thread(wait_until, lambda: not is_running(), "the partition's thread has ended")
+        await asyncio.to_thread(wait_until, lambda: not is_running(log), "the partition's thread has ended")
 
     asyncio.run(scenario())
 

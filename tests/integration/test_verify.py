@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable, Iterator
 from datetime import timedelta
 
 import pytest
 
-from aion_projectors.verify_selection import Scope
+from aion_projectors.differences import Difference
+from aion_projectors.verify import Verifier
+from aion_projectors.verify_events import EventComparison, ExpectedEvent
+from aion_projectors.verify_selection import Scope, Selection
+from aion_projectors.verify_tables import verified_tables
 from aion_store.conformance.events import START, HistoryBuilder, workflow
 from aion_store.log.package_record import PackagePut, encode_package_change
 from aion_store.log.partitioning import partition_of
@@ -140,6 +145,61 @@ def restore(projected: Projected) -> None:
         for table in COLUMNS:
             connection.execute(f"truncate {table}".encode())
             connection.execute(f"insert into {table} table kept_{table}".encode())
+
+
+def test_what_differs_is_reported_while_the_log_is_read(projected: Projected, monkeypatch: pytest.MonkeyPatch) -> None:
+    found, reported, held = 0, 0, [0]
+
+    class Counted(EventComparison):
+        """Counts what differs, and what of that wasn't reported yet."""
+
+        def take(self, events: Iterable[ExpectedEvent]) -> Iterator[Difference]:
+            nonlocal found
+            for difference in super().take(events):
+                found += 1
+                yield difference
+                held.append(found - reported)
+
+    def report(_: Difference) -> None:
+        nonlocal reported
+        reported += 1
+
+    def pass_over(*_: object) -> None:
+        """Progress isn't looked at."""
+
+    monkeypatch.setattr("aion_projectors.verify.HELD_BACK", 5)
+    monkeypatch.setattr("aion_projectors.verify.EventComparison", Counted)
+    with projected.session() as connection:
+        connection.execute("update events set body = ''")
+    settings = projected.settings
+    where = (settings.kafka, projected.dsn, settings.schema_name, projected.log)
+    for partition in range(PARTITIONS):
+        Verifier(*where, report, pass_over).events(partition)
+    assert found == reported > 100
+    assert max(held) == 5
+
+
+@pytest.mark.parametrize("held_back", [0, 5, 10_000])
+def test_tables_that_lost_most_are_compared_in_so_many_readings_as_fit(
+    projected: Projected, monkeypatch: pytest.MonkeyPatch, held_back: int
+) -> None:
+    with projected.session() as connection:
+        for table in ("events", "workflows", "runs", "workflow_counts"):
+            connection.execute(f"delete from {table}".encode())
+    expected = sorted(map(str, verify(projected).differences))
+    assert len(expected) == len(set(expected)) > 100
+    monkeypatch.setattr("aion_projectors.verify.HELD_BACK", held_back)
+    assert sorted(map(str, verify(projected, at_once=2).differences)) == expected
+
+
+def test_event_rows_that_are_left_early_leave_the_snapshot_whole(projected: Projected) -> None:
+    with projected.session() as connection:
+        connection.execute("update events set body = convert_to(repeat('x', 200000), 'utf8')")
+    with verified_tables(projected.dsn, projected.settings.schema_name, "events", 0) as tables:
+        parameters = Selection().parameters(0)
+        with pytest.raises(KeyError), tables.event_rows(parameters) as rows:
+            raise KeyError(next(rows))
+        assert list(tables.rows("verify_workflows", parameters))
 
 
 def test_what_no_workflow_owns_is_compared_as_well(projected: Projected) -> None:

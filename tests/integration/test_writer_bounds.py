@@ -6,7 +6,6 @@ import asyncio
 from collections import Counter
 
 import pytest
-from confluent_kafka.admin import AdminClient, AlterConfigOpType, ConfigEntry, ConfigResource, ResourceType
 
 from aion_producers.log_writer import LogWriter
 from aion_producers.settings import WriterSettings
@@ -49,7 +48,7 @@ def test_a_record_that_the_broker_refuses_fails_alone(log: Log) -> None:
     async def scenario() -> None:
         async with log.writer() as writer:
             await writer.append(prepare(WorkflowId.random(), 0), TIMEOUT_S)
-            await asyncio.to_thread(lower_max_message_bytes, log, 20_000)
+            await asyncio.to_thread(log.lower_max_message_bytes, 20_000)
             good = [prepare(WorkflowId.random(), 0) for _ in range(1_000)]
             bad = prepare(WorkflowId.random(), 0, size_bytes=50_000)
             tasks = [asyncio.create_task(writer.append(a, TIMEOUT_S)) for a in (*good[:500], bad, *good[500:])]
@@ -61,13 +60,6 @@ def test_a_record_that_the_broker_refuses_fails_alone(log: Log) -> None:
         assert len(await log.appends()) == 1_001
 
     asyncio.run(scenario())
-
-
-def lower_max_message_bytes(log: Log, maximum: int) -> None:
-    admin = AdminClient(dict(log.client))
-    entry = ConfigEntry("max.message.bytes", str(maximum), incremental_operation=AlterConfigOpType.SET)
-    resource = ConfigResource(ResourceType.TOPIC, log.topics.events.name, incremental_configs=[entry])
-    admin.incremental_alter_configs([resource])[resource].result(TIMEOUT_S)
 
 
 def test_a_full_queue_makes_callers_wait_and_answers_them_at_their_deadlines(log: Log) -> None:

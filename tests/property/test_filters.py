@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from base64 import urlsafe_b64encode
 from datetime import UTC, datetime
 
 import pytest
@@ -11,10 +12,10 @@ from hypothesis import strategies as st
 
 from aion_store.model.ids import WorkflowId
 from aion_store.postgres.visibility_sql import after, order_by, where
-from aion_store.visibility.cursors import Place, decode_cursor, encode_cursor
+from aion_store.visibility.cursors import Place, _check, decode_cursor, encode_cursor
 from aion_store.visibility.errors import CursorError, FilterError
 from aion_store.visibility.fields import BUILTIN, AttributeType
-from aion_store.visibility.filters import Filter, Order
+from aion_store.visibility.filters import Field, Filter, Order, StartsWith
 from aion_store.visibility.parsing import parse_filter
 from aion_store.visibility.resolving import resolve
 
@@ -56,7 +57,9 @@ WORDS = [
 ]
 texts = st.one_of(st.text(max_size=60), st.lists(st.sampled_from(WORDS), max_size=14).map(" ".join))
 names = st.sampled_from([*BUILTIN, *REGISTERED, "other", '"odd name"'])
-values = st.sampled_from([word for word in WORDS if word[0] in "'5-T"] + ["'zz'", "7", "0.5", "FALSE"])
+values = st.sampled_from(
+    [word for word in WORDS if word[0] in "'5-T" and word not in ("'", "--")] + ["'zz'", "7", "0.5", "FALSE"]
+)
 operators = st.sampled_from(["=", "!=", "<", "<=", ">", ">="])
 leaves = st.one_of(
     st.builds("{} {} {}".format, names, operators, values),
@@ -115,9 +118,21 @@ def test_no_text_crashes_and_none_reaches_the_sql(text: str) -> None:
 @given(filters, st.sampled_from(["", " ORDER BY StartedAt", " ORDER BY WorkflowId DESC", " LIMIT 3", "; DROP TABLE x"]))
 def test_whatever_is_read_is_compiled_of_our_own_text(text: str, rest: str) -> None:
     check_is_ours(text + rest)
+    assert parse_filter(text).filter is not None
     if rest in (" LIMIT 3", "; DROP TABLE x"):
         with pytest.raises(FilterError):
             parse_filter(text + rest)
+
+
+@given(st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=20))
+@example("\\")
+@example("a\\")
+@example("50%_\\\\''")
+def test_like_finds_any_prefix_written_with_escapes(prefix: str) -> None:
+    pattern = re.sub(r"([%_\\])", r"\\\1", prefix).replace("'", "''")
+    assert parse_filter(f"WorkflowType LIKE '{pattern}%'").filter == StartsWith("WorkflowType", prefix)
+    with pytest.raises(FilterError):
+        parse_filter(f"WorkflowType LIKE '{pattern}\\%'")
 
 
 @given(st.sampled_from(["StartedAt", "WorkflowId"]), st.booleans(), st.integers(0, 2**128 - 1), st.datetimes())
@@ -135,3 +150,18 @@ def test_a_cursor_is_read_back_by_its_own_list_only(by: str, descending: bool, n
                 decode_cursor(changed, wanted, order)
     with pytest.raises(CursorError):
         decode_cursor(cursor, None, order)
+
+
+@pytest.mark.parametrize("micros", [2**64 - 1, 10**18, 315_537_897_600_000_000])
+def test_a_cursor_of_no_time_is_refused(micros: int) -> None:
+    content = b"\x01" + micros.to_bytes(8, "big") + bytes(16)
+    text = urlsafe_b64encode(content + _check(content, None, Order())).decode()
+    with pytest.raises(CursorError, match="no time"):
+        decode_cursor(text, None, Order())
+
+
+def test_a_chain_built_of_operators_is_the_chain_of_the_text() -> None:
+    first, second, third = (Field("a").equals(number) for number in range(3))
+    assert first & second & third == first & (second & third) == parse_filter("a = 0 AND (a = 1 AND a = 2)").filter
+    assert first | second | third == first | (second | third) == parse_filter("(a = 0 OR a = 1) OR a = 2").filter
+    assert (first & second) | third == parse_filter("a = 0 AND a = 1 OR a = 2").filter

@@ -19,6 +19,7 @@ from aion_projectors.folds.children import Claim
 from aion_projectors.folds.runs import Run
 from aion_projectors.folds.timers import Timer
 from aion_projectors.workflow_rows import WorkflowRows, fold_appends
+from aion_store.log.appends import Append
 from aion_store.log.codec import encode_event
 from aion_store.log.record import TIMER, LogRecord
 from aion_store.log.timer_record import encode_timer
@@ -142,6 +143,8 @@ class Tables:
     activities: dict[int, Activity] = field(default_factory=dict)
     timers: dict[str, Timer] = field(default_factory=dict)
     claims: dict[UUID, Claim] = field(default_factory=dict)
+    events: list[int] = field(default_factory=list[int])
+    rejected: list[tuple[int, str]] = field(default_factory=list[tuple[int, str]])
 
     def load(self, needs: Needs) -> WorkflowRows:
         row = self.row or WorkflowRows()
@@ -216,17 +219,23 @@ def record_of(entry: Event | TimerCall, ordinal: int) -> LogRecord:
 
 
 def project(records: Sequence[LogRecord], cut_at: Iterable[int]) -> Tables:
+    return project_appends([(record,) for record in records], cut_at)
+
+
+def project_appends(appends: Sequence[Append], cut_at: Iterable[int]) -> Tables:
     tables = Tables()
-    edges = sorted({0, len(records), *(cut for cut in cut_at if cut < len(records))})
+    edges = sorted({0, len(appends), *(cut for cut in cut_at if cut < len(appends))})
     for start, end in pairwise(edges):
         batch = Batch()
-        batch.add(0, [(record,) for record in records[start:end]])
+        batch.add(0, appends[start:end])
         assert not batch.rejected
         before = tables.load(needs_of(batch))
         folded = fold_appends(before, batch.appends[KEY])
         changes = Changes()
         changes.add(KEY, before, folded.rows)
         tables.write(changes)
+        tables.events += [record.ordinal for record in folded.stored]
+        tables.rejected += [(each.record.ordinal, each.reason) for each in folded.rejected]
     return tables
 
 
@@ -283,6 +292,38 @@ def test_cuts_change_nothing_even_with_undecodable_events(
         for n, record in enumerate(records)
     ]
     assert project(records, cut_at) == project(records, ())
+
+
+appends_of_any_sequences = st.lists(
+    st.lists(st.tuples(makers, st.sampled_from([1, 1, 1, 1, 0, -1, 2])), min_size=1, max_size=3), max_size=12
+)
+"""Appends of entries, each with how its sequence follows the one before."""
+
+
+def appends_of(made: Sequence[Sequence[tuple[Any, int]]]) -> list[Append]:
+    appends: list[Append] = []
+    seq = ordinal = 0
+    for entries in made:
+        records: list[LogRecord] = []
+        for index, (maker, step) in enumerate(entries, 1):
+            ordinal += 1
+            if not isinstance(maker, TIMER_CALLS):
+                seq = max(1, seq + step)
+            (entry,) = recorded_of([maker])
+            record = record_of(entry, ordinal)
+            record = record._replace(append_id=f"a{len(appends)}", append_index=index, append_count=len(entries))
+            records.append(record if record.seq is None else record._replace(seq=seq))
+        appends.append(tuple(records))
+    return appends
+
+
+@settings(max_examples=300, deadline=None)
+@given(appends_of_any_sequences, cuts)
+def test_cuts_change_nothing_even_where_sequences_do_not_follow(
+    made: list[list[tuple[Any, int]]], cut_at: list[int]
+) -> None:
+    appends = appends_of(made)
+    assert project_appends(appends, cut_at) == project_appends(appends, ())
 
 
 @given(histories, st.integers(0, 30))

@@ -1,5 +1,5 @@
 """The session cache against a model: whatever happens in whatever order, what it answers is the true history's
-beginning, with all that was acknowledged here, and with all that this process knew of when it took over.
+beginning, with all that was acknowledged or waited for here, and with all that this process knew of when it took over.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from tests.producing import prepare
 WORKFLOWS = [WorkflowId(int=number) for number in (1, 2)]
 BYTES = 400_000
 STEPS = st.sampled_from(
-    ["append", "settle", "read", "shown"] * 4 + ["cut off", "rival", "let go", "take over", "take over"]
+    ["append", "settle", "read", "shown"] * 4 + ["cut off", "rival", "waited", "let go", "take over", "take over"]
 )
 
 
@@ -72,6 +72,10 @@ class World:
             case "rival":  # unnoticed: this writer commits nothing any more until it has taken over again
                 self.writing = False
                 self.commit(workflow_id, 1)
+            case "waited":  # for the last record there is, whoever wrote it
+                self.shown = len(self.log)
+                self.cache.shown(0, self.shown)
+                self.must_have = {each: len(self.history(each)) for each in WORKFLOWS}
             case "settle":
                 self.settle()
             case "take over":

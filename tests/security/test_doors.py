@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 import time
+from collections.abc import Generator
 from pathlib import Path
 
+import psycopg
 import pytest
 
 from aion_service.access.roles import Role
@@ -13,10 +16,13 @@ from aion_service.backends import prepare
 from aion_store.errors import AccessDeniedError, ConfigurationError, UnavailableError
 from aion_store.postgres.errors import postgres_errors
 from aion_store.postgres.progress import read_progress
+from tests.faults.proxy import Proxy
 from tests.security.certificates import Authority
 from tests.security.world import PREFIX, World
+from tests.waiting import wait_until
 
 ANOTHER_HOST = "wrong.example"
+CUT_S = 30.0
 
 
 def kafka_settings(world: World, tmp_path: Path) -> dict[str, dict[str, str]]:
@@ -99,3 +105,43 @@ def test_a_dsn_that_is_none_is_not_repeated(dsn: str) -> None:
 def test_a_server_that_is_away_is_no_refusal() -> None:
     with pytest.raises(UnavailableError), postgres_errors():
         read_progress("postgresql://u:p@127.0.0.1:1/d?sslmode=verify-full", PREFIX)
+
+
+@pytest.fixture
+def wire(world: World) -> Generator[Proxy]:
+    """What stands between a client and Postgres: it can break every connection, as a server that dies does."""
+    proxy = Proxy(target_port=world.postgres.port)
+    yield proxy
+    proxy.close()
+
+
+def behind(world: World, wire: Proxy) -> str:
+    """The superuser's DSN through the wire, with TLS all the way."""
+    return world.postgres.superuser_dsn.replace(f":{world.postgres.port}/", f":{wire.port}/")
+
+
+def test_a_tls_connection_that_breaks_in_a_query_is_no_refusal(world: World, wire: Proxy) -> None:
+    name = "to be cut"
+
+    def cut_the_query() -> None:
+        asked = "select from pg_stat_activity where application_name = %s and wait_event = 'PgSleep'"
+        with psycopg.connect(world.postgres.superuser_dsn, autocommit=True) as watching:
+            wait_until(lambda: bool(watching.execute(asked, [name]).rowcount), "the query is under way", CUT_S)
+        wire.cut()
+
+    cutting = threading.Thread(target=cut_the_query)
+    with psycopg.connect(behind(world, wire), application_name=name) as connection:
+        cutting.start()
+        with pytest.raises(UnavailableError, match=r"SSL|closed") as broken, postgres_errors():
+            connection.execute(f"select pg_sleep({2 * CUT_S})".encode())
+    cutting.join()
+    assert broken.value.retryable
+
+
+def test_a_tls_handshake_that_breaks_is_no_refusal(world: World, wire: Proxy) -> None:
+    wire.hold()
+    cutting = threading.Timer(0.5, wire.cut)
+    cutting.start()
+    with pytest.raises(UnavailableError), postgres_errors():
+        psycopg.connect(behind(world, wire)).close()
+    cutting.join()

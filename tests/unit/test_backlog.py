@@ -41,6 +41,28 @@ def test_what_waits_is_taken_at_once_and_only_then_there_is_room_again() -> None
     asyncio.run(main())
 
 
+def test_whoever_applies_is_woken_as_long_as_something_waits() -> None:
+    async def main() -> None:
+        backlog: Backlog[str] = Backlog(limit=3)
+        applying = asyncio.ensure_future(backlog.wait())
+        await asyncio.sleep(0)
+        assert not applying.done()
+        backlog.add({})
+        await asyncio.sleep(0)
+        assert not applying.done()
+        backlog.add({"a": drained(0, 1)})
+        async with asyncio.timeout(5):
+            await applying
+            await backlog.wait()  # it was added before
+        backlog.take()
+        applying = asyncio.ensure_future(backlog.wait())
+        await asyncio.sleep(0)
+        assert not applying.done()
+        applying.cancel()
+
+    asyncio.run(main())
+
+
 def test_a_drain_of_another_epoch_takes_the_place_of_what_waits() -> None:
     backlog: Backlog[str] = Backlog(limit=3)
     backlog.add({"a": drained(7, 2)})

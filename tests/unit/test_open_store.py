@@ -91,6 +91,16 @@ def test_a_target_without_a_scheme_says_how_one_looks(target: str) -> None:
         open_store(target)
 
 
+@pytest.mark.parametrize(
+    "target",
+    ["host=h password=hidden", "host=h password=hidden options=-c:x", "postgresql://u:hidden@h/d", "u:hidden@h/d"],
+)
+def test_a_target_that_is_none_is_not_repeated(target: str) -> None:
+    with pytest.raises(ConfigurationError) as refused:
+        open_store(target)
+    assert "hidden" not in str(refused.value)
+
+
 @pytest.mark.parametrize("target", [None, 5, b"memory:", Path("memory:"), object()])
 def test_another_type_of_target_is_refused(target: object) -> None:
     with pytest.raises(TypeError, match="open_store"):

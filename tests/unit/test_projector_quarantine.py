@@ -39,6 +39,12 @@ def test_an_append_that_leaves_a_hole_is_stored_and_moves_the_head() -> None:
     assert folded.rows.quarantine.seq == 5
 
 
+def test_what_is_rejected_before_the_first_event_stops_nothing() -> None:
+    folded = fold_appends(WorkflowRows(), [entries(1, 1), entries(1)])
+    assert (folded.rows.head, folded.rows.quarantine) == (1, None)
+    assert [rejected.record.seq for rejected in folded.rejected] == [1, 1]
+
+
 def test_the_first_reason_stays() -> None:
     folded = fold_appends(AT_2, [entries(5), entries(9)])
     assert folded.rows.quarantine is not None

@@ -56,10 +56,10 @@ def test_at_its_deadline_a_queued_write_is_withdrawn_and_one_in_flight_is_unknow
     async def scenario() -> None:
         inbox = Inbox[Any]()
         submissions = Submissions(inbox, 10, MANY)
-        flying = asyncio.create_task(submissions.submit(make_write(1), 0.05))
+        flying = asyncio.create_task(submissions.submit(make_write(1), 0.5))
         await settled_loop()
         (write,) = take(inbox)
-        queued = asyncio.create_task(submissions.submit(make_write(2), 0.05))
+        queued = asyncio.create_task(submissions.submit(make_write(2), 0.5))
         with pytest.raises(OutcomeUnknownError):
             await flying
         with pytest.raises(UnavailableError):
@@ -96,6 +96,71 @@ def test_a_full_partition_lets_workflows_in_by_turns() -> None:
             submissions.settle([(write, TOKEN)])
         assert order == [writes[0], writes[1], writes[4], writes[2], writes[3]]
         await asyncio.gather(*tasks)
+        submissions.give_up("closing")
+
+    asyncio.run(scenario())
+
+
+def test_who_waited_for_room_comes_before_whoever_is_answered_with_it() -> None:
+    async def scenario() -> None:
+        inbox = Inbox[Any]()
+        submissions = Submissions(inbox, 2, MANY)
+        first, other, waiting, last = (make_write(number) for number in (1, 2, 3, 3))
+
+        async def one_after_the_other() -> None:
+            await submissions.submit(first, LONG_S)
+            await submissions.submit(last, LONG_S)
+
+        tasks = [asyncio.create_task(one_after_the_other())]
+        tasks += [asyncio.create_task(submissions.submit(write, LONG_S)) for write in (other, waiting)]
+        await settled_loop()
+        assert take(inbox) == [first, other]
+        submissions.settle([(first, TOKEN), (other, TOKEN)])
+        await settled_loop()
+        assert take(inbox) == [waiting, last]
+        submissions.settle([(waiting, TOKEN), (last, TOKEN)])
+        await asyncio.gather(*tasks)
+        submissions.give_up("closing")
+
+    asyncio.run(scenario())
+
+
+def test_a_caller_that_goes_when_it_is_let_in_leaves_nothing_behind() -> None:
+    async def scenario() -> None:
+        inbox = Inbox[Any]()
+        submissions = Submissions(inbox, 1, MANY)
+        first, second = make_write(1), make_write(2)
+        answered, gone = (asyncio.create_task(submissions.submit(write, LONG_S)) for write in (first, second))
+        many = asyncio.create_task(submissions.submit_many([make_write(3)], LONG_S))
+        await settled_loop()
+        assert take(inbox) == [first]
+        submissions.settle([(first, TOKEN)])
+        gone.cancel()
+        many.cancel()
+        await asyncio.gather(answered, gone, many, return_exceptions=True)
+        assert gone.cancelled()
+        assert many.cancelled()
+        assert take(inbox) == []
+        await submissions.drained()
+        submissions.give_up("closing")
+
+    asyncio.run(scenario())
+
+
+def test_who_waits_for_room_at_a_partition_that_refuses_is_told() -> None:
+    async def scenario() -> None:
+        inbox = Inbox[Any]()
+        submissions = Submissions(inbox, 1, MANY)
+        first = make_write(1)
+        tasks = [asyncio.create_task(submissions.submit(write, LONG_S)) for write in (first, make_write(2))]
+        tasks.append(asyncio.create_task(submissions.submit(make_write(3), LONG_S)))
+        await settled_loop()
+        assert take(inbox) == [first]
+        inbox.refuse(lambda _: NotOwnerError(0, None))
+        submissions.settle([(first, TOKEN)])
+        answers = await asyncio.gather(*tasks, return_exceptions=True)
+        assert [type(answer) for answer in answers] == [ConsistencyToken, NotOwnerError, NotOwnerError]
+        await submissions.drained()
         submissions.give_up("closing")
 
     asyncio.run(scenario())

@@ -39,7 +39,7 @@ def archive_of(settings: Settings, topic: TopicIdentity) -> Archive | None:
     """
     if settings.archive is None or settings.archive_key is None:
         return None
-    archive = read_note(settings.archive, [VerifierKey.parse(settings.archive_key.strip())])
+    archive = read_note(settings.archive, [VerifierKey.parse(settings.archive_key)])
     if archive is None:
         raise ConfigurationError(f"{settings.archive} holds no {NOTE}: name the directory of an archive.")
     check_topic(archive, topic)

@@ -118,10 +118,11 @@ def _handler(text: Callable[[], str]) -> type[BaseHTTPRequestHandler]:
 
 def _line(state: PartitionState) -> str:
     place = f"{state.place.log:<8} {state.place.partition:>4}"
-    if state.behind is None or state.behind_s is None:
+    if state.behind_s is None:
         return f"{place}  unknown: run aion-store doctor"
     halted = "  HALTED" if state.checkpoint.halted else "  STALLED" if state.stalled else ""
-    return f"{place}  {state.behind:>10} records  {state.behind_s:>8.1f} s{halted}"
+    behind = "?" if state.behind is None else state.behind
+    return f"{place}  {behind:>10} records  {state.behind_s:>8.1f} s{halted}"
 
 
 def _plain(state: PartitionState) -> dict[str, object]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Final
 
 from aion_projectors.differences import Difference
 from aion_projectors.refold import Refolded
@@ -18,6 +19,9 @@ from aion_service.cli.running import DIFFERENT, OK, in_thread
 from aion_store.errors import ConfigurationError
 from aion_store.log.partitioning import partition_of
 from aion_store.model.ids import WorkflowId
+
+_OF_THE_LOG: Final = ("log", "checkpoints")
+"""Tables that differ where the log contradicts itself, or isn't what the tables were made from."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +41,7 @@ class _Outcome:
     differences: int = 0
     damaged: set[WorkflowId] = field(default_factory=set[WorkflowId])
     beyond_repair: int = 0
+    of_the_log: int = 0
 
 
 async def verify(request: VerifyRequest) -> int:
@@ -74,6 +79,8 @@ def _compare(
         outcome.differences += 1
         if difference.workflow_id is not None:
             outcome.damaged.add(WorkflowId(int=difference.workflow_id.int))
+        elif difference.table in _OF_THE_LOG:
+            outcome.of_the_log += 1
         else:
             outcome.beyond_repair += 1
         text = json.dumps(difference.to_json()) if request.as_json else str(difference)
@@ -98,6 +105,12 @@ def _compare(
 
 
 async def _repair(store: Opened, outcome: _Outcome) -> int:
+    if outcome.of_the_log:
+        say(
+            "Nothing was repaired: the log isn't what the tables were made from, and what it lost is in the tables "
+            "only. Restore the log; see docs/operations.md."
+        )
+        return DIFFERENT
     stopped: list[Refolded] = []
 
     def take(done: Refolded) -> None:
@@ -107,10 +120,7 @@ async def _repair(store: Opened, outcome: _Outcome) -> int:
     await refold_each(store, outcome.damaged, take)
     say(f"{len(outcome.damaged)} workflows were made anew from the log, {len(stopped)} of them stay in quarantine.")
     if outcome.beyond_repair:
-        say(
-            f"{outcome.beyond_repair} differences belong to no workflow and weren't repaired: run aion-store rebuild, "
-            "unless it is the log that contradicts itself; then see docs/operations.md."
-        )
+        say(f"{outcome.beyond_repair} differences belong to no workflow and weren't repaired: run aion-store rebuild.")
         return DIFFERENT
     return OK
 

@@ -128,11 +128,11 @@ async def s99_one_workflow_is_followed_from_any_sequence(store: EventStore) -> N
             return _sequences(await take(events, total + 1 - max(first, 1)))
 
     async with asyncio.TaskGroup() as tasks:
-        followers = [tasks.create_task(follow(first)) for first in (-1, 1, 2, 5, total - 1)]
+        followers = [tasks.create_task(follow(first)) for first in (-1, 0, 1, 2, 5, total - 1)]
         for _ in range(10):
             await record(store, *order.signals(PACKET))
             await record(store, noise.signal())
-    for follower, first in zip(followers, (1, 1, 2, 5, total - 1), strict=True):
+    for follower, first in zip(followers, (1, 1, 1, 2, 5, total - 1), strict=True):
         same(follower.result(), list(range(first, total + 1)), f"the sequences from {first} on")
     async with store.subscribe(workflow_id=workflow(1), start=6) as events:
         await take(events, 2)

@@ -53,6 +53,7 @@ _FILTERS: Final[tuple[tuple[str, set[int]], ...]] = (
     ("channel = 'Internet'", {1, 4, 7}),
     ("NOT channel = 'Internet'", {0, 2, 3, 5}),
     ("channel LIKE 'é\\_\\%%'", {0, 3}),
+    ("channel LIKE 'é\\\\%'", set()),
     ("channel < 'a'", {1, 4, 7}),
     ("channel IN ('Internet', 'post')", {1, 2, 4, 5, 7}),
     ("channel IS NULL AND Status IN ('Running', 'Completed', 'Failed', 'Paused')", {6}),
@@ -138,6 +139,14 @@ async def s88_filters_find_what_they_say(store: EventStore) -> None:
     built = (Field("WorkflowType").equals("parcel") & ~Field("channel").one_of("post")) | Field("tags").equals("x")
     wanted = [workflow(number) for number in (0, 1, 2, 3, 4, 6, 7)]
     same(await _found(store, built), wanted, "what a built filter finds")
+    many = Field("WorkflowType").equals("order")
+    for number in range(150):
+        many &= Field("priority").differs(100 + number)
+    any_of = Field("WorkflowId").equals(workflow(99).hex)
+    for number in range(150):
+        any_of |= Field("WorkflowId").equals(workflow(number % 2))
+    same(await _found(store, many), [workflow(number) for number in (0, 2, 4, 6)], "what 151 conditions find")
+    same(await _found(store, any_of), [workflow(0), workflow(1)], "what any of 151 conditions finds")
     bounded = Field("StartedAt").between(START, START + SECOND) & Field("priority").above(0)
     same(await _found(store, bounded), [workflow(1)], "what a built range finds")
 
@@ -195,6 +204,13 @@ async def s91_cursors_are_checked(store: EventStore) -> None:
     await refused(CursorError, store.list(cursor=cursor), "a cursor of another list")
     other = store.list("Status = 'Running'", order=Order("WorkflowId"), cursor=cursor)
     await refused(CursorError, other, "a cursor of another order")
+    by_end, neither = Order("EndedAt"), Order(descending="no")  # pyright: ignore[reportArgumentType]
+    for unknown in (by_end, neither):
+        await refused(FilterError, store.list(order=unknown), f"a list in order {unknown}")
+    deep = Field("Status").equals("Running")
+    for _ in range(2_000):
+        deep = ~deep
+    await refused(FilterError, store.list(deep, cursor=cursor), "a filter that nests 2,000 deep")
     await refused(ValueError, store.list(limit=0), "a page of none")
     await refused(LimitExceededError, store.list(limit=1_001), "a page of more than 1,000")
 
@@ -211,14 +227,21 @@ async def s92_filters_that_would_scan_are_refused(store: EventStore) -> None:
         ("StartedAt > 'soon'", 0),
         ("WorkflowType = 5", 0),
         ("WorkflowType LIKE 'a_b%'", 18),
-        ("WorkflowType = 'x' LIMIT 5", 25),
+        ("WorkflowType = 'x' LIMIT 5", 19),
         ("WorkflowType = lower('x')", 15),
-        ("WorkflowType = 'x'; select 1", 0),
+        ("WorkflowType = 'x'; select 1", 18),
         ("WorkflowType = 'x", 17),
+        ("Status = NULL", 9),
+        ("Status IN ('Running', NULL)", 22),
+        ("Status = :x", 9),
+        ("Status = 'Running' FOR UPDATE", 19),
+        ("Status = 'Running' UNION SELECT 1", 19),
+        (f"WorkflowType = {'ARRAY[' * 1_600}", 15),
+        (f"{'(' * 1_600}Status = 'Running'", 25),
     ):
         for what, call in (("list", store.list), ("count", store.count)):
-            error = await refused(FilterError, call(text), f"{what} of {text!r}")
-            same(error.position, position, f"the position in {text!r}")
+            error = await refused(FilterError, call(text), f"{what} of {text[:60]!r}")
+            same(error.position, position, f"the position in {text[:60]!r}")
     await store.register_search_attribute("channel", AttributeType.STRING)
     same((await store.list("channel = 'Internet'")).workflows, (), "the list once the attribute is registered")
     await refused(FilterError, store.list("channel = 5"), "a registered attribute compared with another type")

@@ -94,9 +94,9 @@ def _scan(
                 yield read([each for each in messages if (each.offset() or 0) < error.offset], position)
                 raise
             if stretch.position > position:
-                moved = time.monotonic()
                 position = stretch.position
                 yield stretch
+                moved = time.monotonic()  # however long the caller took
             elif time.monotonic() - moved > timeout_s:
                 raise kafka_unavailable(
                     f"partition {start.partition} of {start.topic} can't be read past offset {position} towards {end} "

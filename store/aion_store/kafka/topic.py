@@ -6,9 +6,8 @@ from collections.abc import Sized
 from typing import Final, NamedTuple, Protocol, cast
 
 from confluent_kafka import KafkaError, KafkaException, TopicCollection
-from confluent_kafka.admin import AdminClient
 
-from aion_store.kafka.client import ClientSettings, kafka_unavailable
+from aion_store.kafka.client import ClientSettings, kafka_unavailable, open_admin
 
 _URL_SAFE: Final = str.maketrans("+/", "-_")
 
@@ -37,9 +36,10 @@ class _Cluster(Protocol):
 def describe_topic(settings: ClientSettings, name: str, timeout_s: float) -> TopicIdentity | None:
     """What the topic is; None when it doesn't exist.
 
-    Raises UnavailableError past `timeout_s` seconds, AccessDeniedError when Kafka refuses.
+    Raises UnavailableError past `timeout_s` seconds, AccessDeniedError when Kafka refuses, ConfigurationError for a
+    setting that its client doesn't take.
     """
-    admin = AdminClient({**settings, "log_level": 0})
+    admin = open_admin(settings)
     asked = admin.describe_topics(  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]
         TopicCollection([name]), request_timeout=timeout_s
     )
@@ -57,7 +57,7 @@ def describe_topic(settings: ClientSettings, name: str, timeout_s: float) -> Top
 
 def cluster_id(settings: ClientSettings, timeout_s: float) -> str:
     """The id that the cluster gave itself. Raises as `describe_topic`."""
-    admin = AdminClient({**settings, "log_level": 0})
+    admin = open_admin(settings)
     asked = admin.describe_cluster(  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]
         request_timeout=timeout_s
     )

@@ -31,13 +31,13 @@ class LogView:
 
 
 class SessionMarks:
-    """The last write of a handle in each partition, for `session` reads."""
+    """The last write of a handle, or that it waited for, in each partition, for `session` reads."""
 
     def __init__(self) -> None:
         self._marks: dict[LogPartition, ConsistencyToken] = {}
 
     def note(self, log: LogName, token: ConsistencyToken) -> None:
-        """Remember a write that was acknowledged."""
+        """Remember a write that was acknowledged, here or elsewhere."""
         where = LogPartition(log, token.partition)
         known = self._marks.get(where)
         if known is None or known.ordinal < token.ordinal:
@@ -70,6 +70,12 @@ class ConsistentReads:
     def spread(self) -> bool:
         """Whether the tables are in several databases."""
         return len(self._shards.databases) > 1
+
+    def note(self, token: ConsistencyToken) -> LogName:
+        """Let session reads see from now on what the token names; the log that it is of. Raises SchemaMismatchError."""
+        log = self._log_of(token.topic_id, token.partition)
+        self._marks.note(log, token)
+        return log
 
     async def read(
         self,
@@ -144,9 +150,12 @@ class ConsistentReads:
                 assert_never(consistency)
 
     def _token_goal(self, topic_id: str, partition: int, ordinal: int) -> Mapping[LogPartition, Goal]:
+        return {LogPartition(self._log_of(topic_id, partition), partition): Goal(topic_id, ordinal=ordinal)}
+
+    def _log_of(self, topic_id: str, partition: int) -> LogName:
         for view in self._logs.values():
             if view.topic_id == topic_id and partition < view.partitions:
-                return {LogPartition(view.log, partition): Goal(topic_id, ordinal=ordinal)}
+                return view.log
         known = " or ".join(view.topic_id for view in self._logs.values())
         raise SchemaMismatchError(f"a token of topic {known}", f"one of {topic_id}", "The consistency token")
 

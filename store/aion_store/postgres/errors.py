@@ -10,16 +10,22 @@ from typing import Final
 import psycopg
 
 from aion_store.errors import AccessDeniedError, ConfigurationError, UnavailableError
+from aion_store.postgres.dsn import EXAMPLE
 
 _NOT_LET_IN: Final = re.compile(
     r"authentication failed|no password supplied|no pg_hba\.conf entry|pg_hba\.conf rejects|is not permitted to log in"
     r"|role .* does not exist|permission denied for database|requires a valid client certificate"
-    r"|server does not support SSL|certificate verify failed|does not match host name|root certificate file|SSL error"
+    r"|server does not support SSL|certificate verify failed|does not match host name|certificate file|private key file"
+    r"|SSL error: (unsupported protocol|no protocols available|tlsv1 unrecognized name)"
+    r"|SSL error: .* alert (handshake failure|(no|bad|unsupported) certificate|unknown ca|access denied|decrypt error"
+    r"|certificate (revoked|expired|unknown|required)|protocol version|insufficient security|no application protocol)"
 )
-"""How libpq tells of a log-in or a TLS handshake that was refused: such errors carry no code."""
+"""How libpq tells of a log-in or a TLS handshake that was refused: such errors carry no code. An SSL error that isn't
+here is a connection that broke, as `unexpected eof while reading` is where the server died.
+"""
 _NO_DSN: Final = (
-    "The Postgres DSN can't be used: give a URL or key=value text as libpq takes it, as in "
-    "postgresql://user@host:5432/database?sslmode=verify-full (libpq's words are left out, they may repeat a password)."
+    f"The Postgres DSN can't be used: give a URL or key=value text as libpq takes it, as in {EXAMPLE} "
+    "(libpq's words are left out, they may repeat a password)."
 )
 
 

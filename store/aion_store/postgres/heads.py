@@ -9,9 +9,9 @@ from __future__ import annotations
 import os
 import socket
 import threading
-from collections.abc import Collection, Generator
+from collections.abc import Callable, Collection, Generator
 from contextlib import contextmanager, suppress
-from typing import Any
+from typing import Any, Final, TypeVar
 
 import psycopg
 from psycopg import IsolationLevel
@@ -19,7 +19,7 @@ from psycopg_pool import ConnectionPool
 
 from aion_store.errors import UnavailableError
 from aion_store.model.ids import WorkflowId
-from aion_store.postgres.errors import postgres_errors
+from aion_store.postgres.errors import one_line, postgres_errors
 from aion_store.postgres.generation import live_generation
 from aion_store.postgres.shards import Shards
 from aion_store.postgres.statements import query
@@ -28,6 +28,9 @@ from aion_store.projected import HeadSnapshot, LogName, ProjectedCheckpoint, Rec
 _CONNECT_S = 5
 _STATEMENT_MS = 10_000
 _SILENCE_S = 12.0
+_NO_TABLES: Final = (psycopg.errors.UndefinedTable, psycopg.errors.InvalidSchemaName)
+
+AnswerT = TypeVar("AnswerT")
 
 
 def _configure(connection: psycopg.Connection[Any]) -> None:
@@ -36,7 +39,10 @@ def _configure(connection: psycopg.Connection[Any]) -> None:
 
 
 class PostgresHeads:
-    """The tables as partition writers see them; any thread may call. Raises UnavailableError when Postgres is away."""
+    """The tables as partition writers see them; any thread may call.
+
+    Raises UnavailableError when Postgres is away, and when tables are missing.
+    """
 
     def __init__(self, dsn: str, schema: str, *, max_connections: int = 4) -> None:
         self._schema = schema
@@ -62,12 +68,12 @@ class PostgresHeads:
 
     def checkpoint(self, log: LogName, partition: int) -> ProjectedCheckpoint:
         """Where the partition's tables stand."""
-        with self._snapshot() as (connection, generation):
-            return _checkpoint(connection, generation, log, partition)
+        return self._ask(lambda connection, generation: _checkpoint(connection, generation, log, partition))
 
     def look_up(self, partition: int, workflow_ids: Collection[WorkflowId]) -> HeadSnapshot:
         """The heads of some workflows of one events partition, 0 for those without an event."""
-        with self._snapshot() as (connection, generation):
+
+        def ask(connection: psycopg.Connection[Any], generation: str) -> HeadSnapshot:
             at = _checkpoint(connection, generation, "events", partition)
             rows = connection.execute(
                 query("select_heads", generation),
@@ -75,9 +81,12 @@ class PostgresHeads:
             )
             return HeadSnapshot(at.topic_id, at.ordinal, {WorkflowId(int=row[0].int): row[1] for row in rows})
 
+        return self._ask(ask)
+
     def recorded(self, partition: int, workflow_id: WorkflowId, from_seq: int, count: int) -> RecordedSnapshot:
         """At most `count` events of a workflow from sequence `from_seq` on, ascending."""
-        with self._snapshot() as (connection, generation):
+
+        def ask(connection: psycopg.Connection[Any], generation: str) -> RecordedSnapshot:
             at = _checkpoint(connection, generation, "events", partition)
             rows = connection.execute(
                 query("select_recorded", generation),
@@ -85,10 +94,24 @@ class PostgresHeads:
             )
             return RecordedSnapshot(at.topic_id, at.ordinal, [RecordedRow(*row) for row in rows])
 
-    @contextmanager
-    def _snapshot(self) -> Generator[tuple[psycopg.Connection[Any], str]]:
+        return self._ask(ask)
+
+    def _ask(self, question: Callable[[psycopg.Connection[Any], str], AnswerT]) -> AnswerT:
+        """Its answer from the live tables, as one snapshot shows them.
+
+        Tables that are gone were replaced by a rebuild after it was found out which are live, or the database is being
+        made or restored: that is found out once more, and passes.
+        """
         with postgres_errors(), self._pool.connection() as connection, _cut_off_after(_SILENCE_S, connection):
-            yield connection, live_generation(connection, self._schema)
+            try:
+                return question(connection, live_generation(connection, self._schema))
+            except _NO_TABLES:
+                connection.rollback()
+            try:
+                return question(connection, live_generation(connection, self._schema))
+            except _NO_TABLES as error:
+                reason = f"the store's tables aren't there, or not all of them ({one_line(error)})"
+                raise UnavailableError("Postgres", reason) from error
 
 
 @contextmanager

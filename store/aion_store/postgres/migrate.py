@@ -121,7 +121,8 @@ async def migrate(
                 if migration.version == 1:
                     await _create(connection, schema, log, migration, expected)
                 else:
-                    found = await _found_log(connection, schema)
+                    # a rebuild that swaps waits, and sees this version, or it was swapped in before
+                    found = await _found_log(connection, schema, "share_generation")
                     await connection.execute(migration.file.bind(control=schema, generation=found.live_schema))
                 await connection.execute(
                     _statements()["insert_migration"].bind(control=schema),
@@ -206,8 +207,8 @@ class _FoundLog(NamedTuple):
     log: LogIdentity
 
 
-async def _found_log(connection: AsyncConnection[Any], schema: str) -> _FoundLog:
-    cursor = await connection.execute(_statements()["select_generation"].bind(control=schema))
+async def _found_log(connection: AsyncConnection[Any], schema: str, statement: str = "select_generation") -> _FoundLog:
+    cursor = await connection.execute(_statements()[statement].bind(control=schema))
     row = await cursor.fetchone()
     if row is None:
         raise SchemaMismatchError("one row", "none", f"The table {schema}.generation")

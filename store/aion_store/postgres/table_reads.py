@@ -24,6 +24,7 @@ class TableReads:
         """Return once the tables show what the token names."""
         check_token(token)
         await self._all([], (), token, timeout_s)
+        self._reads.note(token)
 
     async def _all(
         self,

@@ -10,6 +10,7 @@ from typing import Final, NamedTuple
 
 from aion_store.errors import AccessDeniedError, SchemaMismatchError, UnavailableError
 from aion_store.kafka.follower import Follower, GroupMember, Kept
+from aion_store.streams.handover import Handed
 from aion_store.streams.position import PartitionPosition
 from aion_store.streams.reading import REQUEST_S, LogReading
 
@@ -118,6 +119,7 @@ class GroupReading(LogReading):
             if kept_now:
                 places.update(fresh)
         self._follow(places)
+        self._handover.put([Handed(partition, None, place, begins=True) for partition, place in places.items()])
         self._kept.update(places)
         return {partition: place.offset for partition, place in places.items()}
 

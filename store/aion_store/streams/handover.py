@@ -18,11 +18,15 @@ MAX_BYTES: Final = 16 * 1024 * 1024
 
 
 class Handed(NamedTuple):
-    """An event, or with None the news that nothing wanted lies before `position`."""
+    """An event, or with None the news that nothing wanted lies before `position`.
+
+    `begins`: the partition is read from there on, whatever it handed over before.
+    """
 
     partition: int
     event: StreamedEvent | None
     position: PartitionPosition
+    begins: bool = False
 
 
 class Handover:

@@ -26,6 +26,7 @@ from aion_store.streams.tables import StreamTables
 from aion_store.streams.workflow_types import WorkflowTypes
 
 PAGE: Final = 500
+"""Events of a history at a time; `MAX_PAGE_BYTES` bounds them as well."""
 
 
 class LogStreams:
@@ -74,7 +75,7 @@ class LogSubscription(Subscription):
         self._places: dict[int, PartitionPosition] = {}
         self._handed_out: dict[int, StreamedEvent] = {}
         self._history: deque[StreamedEvent] = deque()
-        self._next_seq = request.first_seq and max(1, request.first_seq)
+        self._next_seq = None if request.first_seq is None else max(1, request.first_seq)
         self._history_ended = self._next_seq is None
         self._reading: LogReading | None = None
 
@@ -136,6 +137,8 @@ class LogSubscription(Subscription):
             wanted = event is not None and await self._wanted(event)
             if not self._take(handed):
                 continue
+            if handed.begins:
+                self._types.forget(handed.partition)
             self._move(handed)
             if event is not None and wanted:
                 self._handed_out[handed.partition] = event
@@ -168,8 +171,8 @@ class LogSubscription(Subscription):
         if workflow_id is None or first is None or self._history or self._history_ended:
             return
         page = await self._tables.history(workflow_id, first, PAGE)
-        self._history_ended = len(page) < PAGE
-        self._history.extend(page)
+        self._history_ended = not page.more
+        self._history.extend(page.events)
 
     async def _wanted(self, event: StreamedEvent) -> bool:
         if self._next_seq is not None and event.seq < self._next_seq:

@@ -45,7 +45,10 @@ def decode_cursor(text: object, wanted: Filter | None, order: Order) -> Place:
         raise CursorError("it was cut or changed")
     if data[-_CHECK_BYTES:] != _check(content, wanted, order):
         raise CursorError("it was changed, or another filter or order made it")
-    started_at = _EPOCH + int.from_bytes(content[1:9], "big") * _MICROSECOND
+    try:
+        started_at = _EPOCH + int.from_bytes(content[1:9], "big") * _MICROSECOND
+    except OverflowError:  # whoever made it knew how its check is made
+        raise CursorError("it names no time") from None
     return Place(started_at, WorkflowId(bytes=content[9:]))
 
 

@@ -6,6 +6,7 @@ comparison with a field that has no value is neither true nor false: neither it 
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal, TypeAlias
@@ -23,10 +24,10 @@ class Filter:
     __slots__ = ()
 
     def __and__(self, other: Filter) -> Filter:
-        return And((self, other))
+        return And(joined(And, (self, other)))
 
     def __or__(self, other: Filter) -> Filter:
-        return Or((self, other))
+        return Or(joined(Or, (self, other)))
 
     def __invert__(self) -> Filter:
         return Not(self)
@@ -80,6 +81,14 @@ class Or(Filter):
     """At least one of them."""
 
     parts: tuple[Filter, ...]
+
+
+def joined(by: type[And | Or], filters: Iterable[Filter]) -> tuple[Filter, ...]:
+    """The parts of a chain: what is joined by the same operator already isn't nested."""
+    parts: list[Filter] = []
+    for each in filters:
+        parts += each.parts if isinstance(each, And | Or) and type(each) is by and each.parts else (each,)
+    return tuple(parts)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,7 @@
 """Filters as text, in the form of an SQL condition: `Status IN ('Running', 'Paused') AND channel = 'Internet'`.
 
-sqlglot parses; only what is named here is taken from its tree, as values. No text goes on to any database.
+`grammar` lets through what sqlglot may parse; only what is named here is taken from its tree, as values. No text goes
+on to any database.
 """
 
 from __future__ import annotations
@@ -23,7 +24,9 @@ from aion_store.visibility.filters import (
     Order,
     StartsWith,
     Value,
+    joined,
 )
+from aion_store.visibility.grammar import check_grammar
 
 MAX_CHARS: Final = 10_000
 """How long a filter's text may be."""
@@ -72,7 +75,7 @@ class _Reader:
 
         self._exp: Any = exp
         self._dialect: Any = Postgres()
-        self._errors = (ParseError, TokenError)
+        self._errors = (ParseError, TokenError, ValueError, TypeError, AttributeError, KeyError, IndexError)
         self._opening = _OPENING if _ORDER_ONLY.match(text) else f"{_OPENING}WHERE "
         self._text = text
         self._compared: Any = {exp.EQ: "=", exp.NEQ: "!=", exp.LT: "<", exp.LTE: "<=", exp.GT: ">", exp.GTE: ">="}
@@ -94,31 +97,28 @@ class _Reader:
 
     def _parse(self) -> Any:
         sql = self._opening + self._text
+        parser: Any = self._dialect.parser()
         try:
             tokens = self._dialect.tokenize(sql)
-            for token in tokens:
-                if token.comments:
-                    raise FilterError("Comments aren't read", self._at(token.start))
-            trees = self._dialect.parser().parse(tokens, sql)
+        except self._errors:
+            raise FilterError("It can't be read: is a quote left open?", len(self._text)) from None
+        opening, tokens = tokens[: len(self._opening.split())], tokens[len(self._opening.split()) :]
+        if opening[-1].comments:
+            raise FilterError("Comments aren't read", 0)
+        for index in check_grammar(tokens, self._at, len(self._text), frozenset(parser.ID_VAR_TOKENS)):
+            tokens[index] = self._quoted(tokens[index])
+        try:
+            trees = parser.parse(opening + tokens, sql)
         except self._errors as error:
-            raise self._syntax(error) from None
-        except (ValueError, TypeError, AttributeError, KeyError, IndexError) as error:
-            if isinstance(error, FilterError):
-                raise
             raise FilterError("It can't be read as a condition", 0) from error
         if len(trees) != 1 or type(trees[0]) is not self._exp.Select:
             raise FilterError("It isn't one condition", 0)
         return trees[0]
 
-    def _syntax(self, error: Any) -> FilterError:
-        details = getattr(error, "errors", None)
-        if not details:
-            return FilterError("It can't be read: is a quote left open?", len(self._text))
-        highlight, before = details[0].get("highlight") or "", details[0].get("start_context") or ""
-        sql = self._opening + self._text
-        found = sql.find(before + highlight) if before or highlight else -1
-        place = found + len(before) if found >= 0 else len(sql)
-        return FilterError(f"It can't be read as a condition near {highlight[:40]!r}", self._at(place))
+    def _quoted(self, name: Any) -> Any:
+        """The token of a field's name as one in quotes: names aren't keywords here, whatever SQL makes of them."""
+        identifier = name.token_type.__class__.IDENTIFIER
+        return name.__class__(identifier, name.text, name.line, name.col, name.start, name.end)
 
     def _condition(self, node: Any) -> Filter:
         exp = self._exp
@@ -126,8 +126,8 @@ class _Reader:
         if kind is exp.Paren:
             return self._condition(node.this)
         if kind in (exp.And, exp.Or):
-            parts = tuple([self._condition(part) for part in self._flattened(node)])
-            return And(parts) if kind is exp.And else Or(parts)
+            made: type[And | Or] = And if kind is exp.And else Or
+            return made(joined(made, [self._condition(part) for part in self._flattened(node)]))
         if kind is exp.Not:
             return Not(self._condition(node.this))
         if kind in self._compared:
@@ -191,9 +191,9 @@ class _Reader:
             return match[1] or ""
 
         prefix = _SQL_ESCAPED.sub(unescaped, pattern[:-1])
-        if refused or pattern.endswith("\\%"):
+        if refused:
             raise self._refused(
-                "LIKE is read with one % at the end and no other wildcard; write \\% and \\_ for themselves",
+                "LIKE is read with one % at the end and no other wildcard; write \\%, \\_ and \\\\ for themselves",
                 node.expression,
             )
         return StartsWith(name, prefix, position)
@@ -217,10 +217,6 @@ class _Reader:
         if kind is exp.Cast and self._is_timestamp(node):
             self._check_parts(node, "this", "to")
             return self._timestamp(node, str(node.this.this))
-        if kind is exp.Null:
-            raise self._refused("Nothing equals NULL: write IS NULL", node)
-        if kind is exp.Column:
-            raise self._refused("A value stands on the right: a text goes in single quotes", node)
         raise self._refused(f"{_named(node)} isn't a value that is read", node)
 
     def _number(self, node: Any, text: str) -> int | float:

@@ -11,6 +11,7 @@ from aion_store.visibility.errors import FilterError
 from aion_store.visibility.filters import Filter, Order
 from aion_store.visibility.listing import CountedBy
 from aion_store.visibility.parsing import parse_filter
+from aion_store.visibility.resolving import check_nesting
 
 NEWEST_FIRST: Final = Order()
 
@@ -29,8 +30,7 @@ def list_request(wanted: object, order: object, limit: object, cursor: str | Non
 
     Raises FilterError, CursorError, LimitExceededError; TypeError and ValueError for arguments of another kind.
     """
-    if order is not None and not isinstance(order, Order):
-        raise TypeError(f"order is an Order, not {type(order).__name__}")
+    given = None if order is None else _checked_order(order)
     if type(limit) is not int:
         raise TypeError(f"a limit is an int, not {type(limit).__name__}")
     if limit < 1:
@@ -38,11 +38,22 @@ def list_request(wanted: object, order: object, limit: object, cursor: str | Non
     if limit > MAX_LISTED_PER_PAGE:
         raise LimitExceededError("workflows per page", MAX_LISTED_PER_PAGE, limit)
     parsed, parsed_order = _filter_of(wanted)
-    if parsed_order is not None and order is not None:
+    if parsed_order is not None and given is not None:
         raise FilterError("The order is given twice, in the text and as an argument")
-    sorted_by = parsed_order or order or NEWEST_FIRST
+    sorted_by = parsed_order or given or NEWEST_FIRST
+    check_nesting(parsed)  # a cursor is checked against all of the filter's text
     after = None if cursor is None else decode_cursor(cursor, parsed, sorted_by)
     return ListRequest(parsed, sorted_by, limit, after)
+
+
+def _checked_order(order: object) -> Order:
+    if not isinstance(order, Order):
+        raise TypeError(f"order is an Order, not {type(order).__name__}")
+    if order.by not in ("StartedAt", "WorkflowId"):
+        raise FilterError(f"A list is ordered by StartedAt or WorkflowId, not by {str(order.by)[:60]!r}")
+    if type(order.descending) is not bool:
+        raise FilterError(f"An order's descending is a bool, not {type(order.descending).__name__}")
+    return order
 
 
 def counted_filter(wanted: object) -> Filter | None:

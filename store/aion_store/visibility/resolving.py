@@ -59,6 +59,11 @@ def resolve(wanted: Filter | None, registered: Mapping[str, AttributeType]) -> C
     return condition
 
 
+def check_nesting(wanted: Filter | None) -> None:
+    """Raises FilterError for a filter that nests too deep to be read, TypeError for one that isn't made of filters."""
+    attribute_names(wanted)
+
+
 def attribute_names(wanted: Filter | None) -> set[str]:
     """The search attributes that a filter names."""
     return set() if wanted is None else {leaf.name for leaf in _leaves(wanted, _MAX_DEPTH)} - BUILTIN.keys()

@@ -1,9 +1,9 @@
 -- The children of a workflow that had an event at a moment, each with the kind of its last event that decides a status,
 -- or null. as_of_seq: the moment the workflow's event of that sequence was logged, or null; as_of_time: or a time.
--- Indexes: children_by_parent, workflows_by_id, events' primary key.
+-- Appends count whole, as in select_history_as_of. Indexes: children_by_parent, workflows_by_id, events' primary key.
 select c.child_id, (
     select e.kind from {generation}.events as e
-    where e.partition = w.partition and e.workflow_id = c.child_id and e.logged_at <= moment.at
+    where e.partition = w.partition and e.workflow_id = c.child_id and e.seq < late.first_seq
         and e.kind in (
             'WorkflowStarted', 'WorkflowReopened', 'WorkflowResumed', 'WorkflowPaused', 'WorkflowCompleted',
             'WorkflowFailed', 'WorkflowCancelled', 'WorkflowTimedOut', 'WorkflowContinuedAsNew'
@@ -19,7 +19,9 @@ cross join lateral (
         order by e.seq desc limit 1
     )) as at
 ) as moment
-where c.parent_id = %(workflow_id)s and exists (
-    select 1 from {generation}.events as e
-    where e.partition = w.partition and e.workflow_id = c.child_id and e.seq = 1 and e.logged_at <= moment.at
-)
+cross join lateral (
+    select coalesce(min(e.seq - e.append_index + 1), 9223372036854775807) as first_seq
+    from {generation}.events as e
+    where e.partition = w.partition and e.workflow_id = c.child_id and e.logged_at > moment.at
+) as late
+where c.parent_id = %(workflow_id)s and moment.at is not null and late.first_seq > 1
