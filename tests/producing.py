@@ -28,9 +28,10 @@ from aion_store.log.appends import NO_PREFIX, Append, OpenPrefix, complete_appen
 from aion_store.log.chain import chain_next, chain_start
 from aion_store.log.format import BUILD_FORMATS, RecordFormats
 from aion_store.log.record import LogRecord, ParsedRecord
-from aion_store.model.events import Event, EventEnvelope, SignalReceived
+from aion_store.model.events import Event, SignalReceived
 from aion_store.model.ids import WorkflowId
 from aion_store.model.payload import Payload
+from aion_store.model.recorded_event import EventEnvelope
 from aion_store.projected import HeadSnapshot, LogName, ProjectedCheckpoint, RecordedRow, RecordedSnapshot
 
 TIMEOUT_S = 20.0

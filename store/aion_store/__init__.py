@@ -60,7 +60,6 @@ if TYPE_CHECKING:
         ChildWorkflowStarted,
         ContractEvent,
         Event,
-        EventEnvelope,
         OtherEvent,
         ScheduleCreated,
         ScheduleDeleted,
@@ -100,6 +99,7 @@ if TYPE_CHECKING:
     from aion_store.model.ownership import OwnershipChange
     from aion_store.model.packages import PackageRecord, PackageRouteRecord
     from aion_store.model.payload import ActivityError, EncryptedPayload, Payload, WorkflowError
+    from aion_store.model.recorded_event import EventEnvelope
     from aion_store.model.schedules import CronTrigger, IntervalTrigger, Period, ScheduleConfig
     from aion_store.model.search_attributes import (
         BoolAttribute,
@@ -260,6 +260,7 @@ _HOMES = (
     "model.ownership",
     "model.packages",
     "model.payload",
+    "model.recorded_event",
     "model.schedules",
     "model.search_attributes",
     "model.timers",

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from aion_store.limits import MAX_INTEGER
 from aion_store.model import events as kinds
-from aion_store.model.events import ENGINE_KIND, EVENT_TYPES, Event, EventEnvelope, OtherEvent
+from aion_store.model.events import ENGINE_KIND, EVENT_TYPES, Event, OtherEvent
 from aion_store.model.ids import (
     ActivityId,
     AnonymousTimer,
@@ -19,6 +19,7 @@ from aion_store.model.ids import (
     WorkflowId,
 )
 from aion_store.model.payload import ActivityError, EncryptedPayload, Payload, WorkflowError
+from aion_store.model.recorded_event import EventEnvelope, RecordedEvent
 from aion_store.model.schedules import CronTrigger, IntervalTrigger, Period, ScheduleConfig
 from aion_store.model.search_attributes import (
     BoolAttribute,
@@ -113,7 +114,7 @@ _FIELDS: dict[str, st.SearchStrategy[Any]] = {
     "workflow_id": workflow_ids,
     "workflow_type": names,
 }
-_FIELDS_OF: dict[type[kinds.RecordedEvent], dict[str, st.SearchStrategy[Any]]] = {
+_FIELDS_OF: dict[type[RecordedEvent], dict[str, st.SearchStrategy[Any]]] = {
     kinds.ActivityFailed: {"error": activity_errors},
 }
 _NULLABLE = frozenset({"node", "operator", "parent_run_id", "reason", "result", "workflow_type"})
@@ -122,7 +123,7 @@ envelopes = st.builds(EventEnvelope, seq=st.integers(1, MAX_INTEGER), recorded_a
 
 
 def contract_events(
-    event: type[kinds.RecordedEvent], envelope: st.SearchStrategy[EventEnvelope] = envelopes
+    event: type[RecordedEvent], envelope: st.SearchStrategy[EventEnvelope] = envelopes
 ) -> st.SearchStrategy[Any]:
     """Events of one class of the contract, with every optional field set, null and absent."""
     required: dict[str, st.SearchStrategy[Any]] = {"envelope": envelope}

@@ -33,7 +33,6 @@ from aion_store.model.events import (
     ActivityStarted,
     ChildWorkflowStarted,
     Event,
-    EventEnvelope,
     OtherEvent,
     SearchAttributesUpdated,
     SignalReceived,
@@ -52,6 +51,7 @@ from aion_store.model.events import (
 )
 from aion_store.model.ids import ActivityId, NamedTimer, RunId, WorkflowId
 from aion_store.model.payload import ActivityError, Payload, WorkflowError
+from aion_store.model.recorded_event import EventEnvelope
 from aion_store.model.search_attributes import IntAttribute
 from aion_store.model.timers import TimerCancellation, TimerEntry
 from aion_store.model.times import rfc3339

@@ -8,8 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from aion_store.model.armed_timers import armed_timers
-from aion_store.model.events import Event, EventEnvelope, OtherEvent, TimerStarted, WorkflowFailed, WorkflowStarted
+from aion_store.model.events import Event, OtherEvent, TimerStarted, WorkflowFailed, WorkflowStarted
 from aion_store.model.ids import NamedTimer, WorkflowId
+from aion_store.model.recorded_event import EventEnvelope
 from aion_store.model.timers import TimerEntry
 from aion_store.model.workflow import STATUS_AFTER, TERMINAL_EVENTS, runs_of, status_of, summarize
 from tests.property.strategies import histories

@@ -13,8 +13,9 @@ from aion_store.conformance.samples import engine_events, every_event
 from aion_store.errors import InvalidAppendError, LimitExceededError, SequenceConflictError
 from aion_store.limits import MAX_APPEND_BYTES, MAX_EVENT_BYTES
 from aion_store.log.codec import decode_event, encode_event
-from aion_store.model.events import Event, EventEnvelope, OtherEvent, SignalReceived, WorkflowStarted
+from aion_store.model.events import Event, OtherEvent, SignalReceived, WorkflowStarted
 from aion_store.model.payload import Payload
+from aion_store.model.recorded_event import EventEnvelope
 from aion_store.projected import RecordedRow
 
 ONE = workflow(1)

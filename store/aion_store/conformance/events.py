@@ -13,8 +13,6 @@ from aion_store.model.events import (
     ActivityScheduled,
     ChildWorkflowStarted,
     Event,
-    EventEnvelope,
-    RecordedEvent,
     SignalReceived,
     TimerCancelled,
     TimerFired,
@@ -26,6 +24,7 @@ from aion_store.model.events import (
 )
 from aion_store.model.ids import ActivityId, RunId, ScheduleId, TimerId, WorkflowId
 from aion_store.model.payload import ActivityError, Payload, WorkflowError
+from aion_store.model.recorded_event import EventEnvelope, RecordedEvent
 from aion_store.model.times import rfc3339
 
 START: Final = datetime(2026, 1, 1, tzinfo=UTC)

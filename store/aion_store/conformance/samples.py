@@ -9,9 +9,10 @@ from typing import Any
 from aion_store.conformance.events import MICROSECOND, PACKAGE, START, HistoryBuilder, run, schedule, workflow
 from aion_store.limits import MAX_INTEGER
 from aion_store.model import events as kinds
-from aion_store.model.events import Event, OtherEvent, RecordedEvent
+from aion_store.model.events import Event, OtherEvent
 from aion_store.model.ids import ActivityId, AnonymousTimer, NamedTimer
 from aion_store.model.payload import ActivityError, EncryptedPayload, Payload, WorkflowError
+from aion_store.model.recorded_event import RecordedEvent
 from aion_store.model.schedules import CronTrigger, IntervalTrigger, Period, ScheduleConfig
 from aion_store.model.search_attributes import (
     BoolAttribute,

@@ -14,7 +14,8 @@ from pydantic_core import SchemaValidator, core_schema, from_json, to_json
 
 from aion_store.log.decoding import body_schema, fast_validators
 from aion_store.log.encoding import encode_built
-from aion_store.model.events import ENGINE_KIND, EVENT_TYPES, Event, OtherEvent, keep_body
+from aion_store.model.events import ENGINE_KIND, EVENT_TYPES, Event, OtherEvent
+from aion_store.model.recorded_event import keep_body
 from aion_store.model.times import rfc3339
 
 

@@ -18,7 +18,7 @@ from pydantic import BaseModel
 from pydantic_core import CoreSchema, SchemaValidator, core_schema
 
 from aion_store.limits import MAX_INTEGER, MAX_NAME_BYTES
-from aion_store.model.events import EVENT_TYPES, Attempt, Sequence
+from aion_store.model.events import EVENT_TYPES, Attempt
 from aion_store.model.ids import (
     ActivityId,
     AnonymousTimer,
@@ -31,6 +31,7 @@ from aion_store.model.ids import (
     id_reader,
 )
 from aion_store.model.payload import AnyPayload, EncryptedPayload, Payload, payload_from_json
+from aion_store.model.recorded_event import Sequence
 from aion_store.model.times import DueTime, UtcTime
 
 _STRICT: Final = core_schema.CoreConfig(strict=True, extra_fields_behavior="forbid")

@@ -16,7 +16,8 @@ from pydantic.json_schema import models_json_schema
 
 from aion_store.log.package_record import RECORD_KIND
 from aion_store.log.timer_record import TIMER_CALLS
-from aion_store.model.events import ENGINE_KIND, EVENT_TYPES, EventEnvelope
+from aion_store.model.events import ENGINE_KIND, EVENT_TYPES
+from aion_store.model.recorded_event import EventEnvelope
 
 DIALECT: Final = "https://json-schema.org/draft/2020-12/schema"
 _REF: Final = "#/$defs/{model}"
