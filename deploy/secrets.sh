@@ -15,5 +15,8 @@ dsn writer_dsn writer postgres
 dsn writer_read_dsn writer postgres-replica
 dsn projector_dsn projector postgres
 dsn reader_dsn reader postgres
-chmod 0755 secrets
-chmod 0444 secrets/*  # containers read them as users of their own; the folder above is yours to close
+# The containers' users (999 and 10001) read the files, so anybody may; nobody but you gets at them, for the folder lets only
+# you through. The engine mounts each file by itself, as root. Where it isn't root on the folder's files (userns-remap with an
+# old runc): chmod 0711 secrets, and close the folder above instead.
+chmod 0444 secrets/*
+chmod 0700 secrets

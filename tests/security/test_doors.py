@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import ssl
 import threading
 import time
 from collections.abc import Generator
@@ -10,7 +11,9 @@ from pathlib import Path
 
 import psycopg
 import pytest
+from aiokafka.conn import create_conn
 
+from aion_projectors.kafka_security import kafka_security
 from aion_service.access.roles import Role
 from aion_service.backends import prepare
 from aion_store.errors import AccessDeniedError, ConfigurationError, UnavailableError
@@ -22,7 +25,18 @@ from tests.security.world import PREFIX, World
 from tests.waiting import wait_until
 
 ANOTHER_HOST = "wrong.example"
+ANOTHER_ADDRESS = "127.0.0.2"
+"""Loopback as well, and not in the servers' certificates."""
 CUT_S = 30.0
+
+
+@pytest.fixture
+def elsewhere(world: World) -> Generator[str]:
+    """The broker under an address that its certificate doesn't name."""
+    port = int(world.kafka.scram_servers.rpartition(":")[2])
+    proxy = Proxy(host=ANOTHER_ADDRESS, target_port=port)
+    yield f"{ANOTHER_ADDRESS}:{proxy.port}"
+    proxy.close()
 
 
 def kafka_settings(world: World, tmp_path: Path) -> dict[str, dict[str, str]]:
@@ -66,6 +80,45 @@ def test_kafka_does_not_let_it_in(world: World, tmp_path: Path, way: str) -> Non
         asyncio.run(prepare(settings))
     assert time.monotonic() - began < settings.append_timeout_s / 2
     assert not any(secret in str(refused.value) for secret in world.secrets)
+
+
+def test_a_broker_of_another_name_is_not_talked_to(world: World, elsewhere: str) -> None:
+    client = {**world.kafka.scram(world.users[Role.WRITER]), "bootstrap.servers": elsewhere}
+    with pytest.raises(AccessDeniedError, match=r"Kafka refused.*certificate verify failed"):
+        asyncio.run(prepare(world.settings(Role.WRITER, client)))
+
+
+@pytest.mark.parametrize("authority", ["the servers'", "another"])
+@pytest.mark.parametrize("name", ["the broker's", "another"])
+def test_a_projectors_client_talks_to_the_broker_of_its_authority_and_name_only(
+    world: World, tmp_path: Path, elsewhere: str, authority: str, name: str
+) -> None:
+    """It isn't librdkafka, which a projector asks first: the same settings are tried with the other client alone."""
+    client = world.kafka.scram(world.users[Role.PROJECTOR])
+    if authority == "another":
+        client["ssl.ca.location"] = str(Authority(tmp_path, "stranger").certificate)
+    security = kafka_security(client)
+    login = security.login
+    assert login is not None
+    host, _, port = (elsewhere if name == "another" else client["bootstrap.servers"]).rpartition(":")
+
+    async def connect() -> None:
+        connection = await create_conn(
+            host,
+            int(port),
+            security_protocol="SASL_SSL",
+            ssl_context=security.tls,
+            sasl_mechanism=login.mechanism,
+            sasl_plain_username=login.username,
+            sasl_plain_password=login.password,
+        )
+        connection.close()
+
+    if "another" not in (authority, name):
+        asyncio.run(connect())
+        return
+    with pytest.raises(ssl.SSLCertVerificationError):
+        asyncio.run(connect())
 
 
 def dsns(world: World, tmp_path: Path) -> dict[str, str]:

@@ -5,8 +5,14 @@ from __future__ import annotations
 import asyncio
 import itertools
 import json
+import os
+import re
 import shlex
+import subprocess
+import sys
+import textwrap
 from collections.abc import Generator
+from pathlib import Path
 
 import psycopg
 import pytest
@@ -16,7 +22,8 @@ from aion_service.backends import projector_settings
 from aion_store.errors import AccessDeniedError
 from tests.projected_log import running_worker
 from tests.security.deeds import DEEDS, READERS, RefusedError, append, read
-from tests.security.world import World
+from tests.security.world import PREFIX, World
+from tests.servers import ROOT
 
 
 @pytest.fixture(scope="module")
@@ -69,6 +76,20 @@ def test_postgres_lets_a_role_do_what_it_needs_and_no_more(store: World, stateme
                 done = False
             connection.rollback()
         assert done == (role in STATEMENTS[statement]), role
+
+
+def test_the_health_check_of_the_compose_file_sees_a_projector_with_its_own_rights(
+    store: World, tmp_path: Path
+) -> None:
+    compose = (ROOT / "docker-compose.yml").read_text()
+    (script,) = re.findall(r"- -c\n +- \|\n((?: {10}.*\n)+)", compose)
+    text = textwrap.dedent(script).replace("aion.processes", f"{PREFIX}.processes")
+    secret = tmp_path / "projector_dsn"
+    secret.write_text(store.dsn(Role.PROJECTOR) + "\n")
+    environment = {**os.environ, "AION_STORE_POSTGRES_DSN_FILE": str(secret)}
+    for role, code in (("projector", 0), ("nobody", 1)):
+        check = [sys.executable, "-c", text.replace("'projector'", f"'{role}'")]
+        assert subprocess.run(check, env=environment, check=False, timeout=60).returncode == code
 
 
 def test_the_commands_say_the_same_as_the_lines(store: World) -> None:

@@ -58,7 +58,7 @@ TABLE_RIGHTS: Final[Mapping[Role, TableRights]] = {
 }
 """The admin owns all of it, the auditor has nothing."""
 PROCESS_RIGHTS: Final = "insert, update, delete"
-"""What each of these may do, besides, to the table where processes say that they are there."""
+"""What each of these may do, besides, to all rows of the table where processes say that they are there."""
 
 _TOPIC_OPERATIONS: Final[Mapping[Role, tuple[Operation, ...]]] = {
     Role.ADMIN: ("Create", "Describe", "DescribeConfigs", "Read"),
