@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -37,6 +38,16 @@ def node(tmp_path: Path) -> Iterator[KafkaNode]:
 def half_a_rival(log: Log, slot: str) -> Producer:
     """Someone who initialised one of the two ids, left a transaction open, and will never be heard of again."""
     producer = Producer({**log.client, "transactional.id": f"{log.prefix}.events.0.{slot}"})
+    producer.init_transactions(TIMEOUT_S)
+    producer.begin_transaction()
+    producer.produce(log.topics.events.name, b"{}", partition=0)
+    producer.flush(TIMEOUT_S)
+    return producer
+
+
+def stray_transaction(log: Log) -> Producer:
+    """What no take-over ends: it stays for as long as it is left open."""
+    producer = Producer({**log.client, "transactional.id": f"{log.prefix}.stray"})
     producer.init_transactions(TIMEOUT_S)
     producer.begin_transaction()
     producer.produce(log.topics.events.name, b"{}", partition=0)
@@ -78,6 +89,27 @@ def test_a_transaction_that_hangs_at_the_end_of_an_idle_partition_is_ended(log: 
 
     asyncio.run(scenario())
     stable.close()
+
+
+def test_a_transaction_that_hangs_is_noticed_under_load_too(log: Log, caplog: pytest.LogCaptureFixture) -> None:
+    """Appends come faster than the idle check waits, and none of them fails: nobody's producer was fenced."""
+
+    async def scenario() -> None:
+        settings = WriterSettings(idle_check_s=TIMEOUT_S, hanging_s=0.5, take_over_try_s=1.0)
+        async with log.writer(settings) as writer:
+            for _ in range(20):
+                await writer.append(prepare(WorkflowId.random(), 0), TIMEOUT_S)
+            stray = await asyncio.to_thread(stray_transaction, log)
+            async with asyncio.timeout(TIMEOUT_S):
+                while "hangs" not in caplog.text:
+                    with suppress(UnavailableError):
+                        await writer.append(prepare(WorkflowId.random(), 0), 1.0)
+            await asyncio.to_thread(stray.abort_transaction, TIMEOUT_S)
+            await writer.append(prepare(WorkflowId.random(), 0), TIMEOUT_S)
+        assert caplog.text.count("hangs") == 1
+        await log.appends()
+
+    asyncio.run(scenario())
 
 
 def test_a_commit_that_is_slow_past_its_callers_deadline_is_never_written_twice(
@@ -162,14 +194,19 @@ def test_a_flood_of_one_workflow_does_not_keep_others_out(log: Log) -> None:
 
     async def scenario() -> None:
         async with log.writer(WriterSettings(max_queued_writes=20)) as writer:
+            at_once = asyncio.Semaphore(24)  # all that are accepted, and most of what one workflow may have waiting
 
             async def append(workflow_id: WorkflowId, expected: int) -> None:
                 await writer.append(prepare(workflow_id, expected), TIMEOUT_S)
                 done.append(workflow_id)
 
+            async def flood(expected: int) -> None:
+                async with at_once:
+                    await append(flooding, expected)
+
             async with asyncio.TaskGroup() as tasks:
                 for expected in range(500):
-                    tasks.create_task(append(flooding, expected))
+                    tasks.create_task(flood(expected))
                 await grown(done, 5)
                 tasks.create_task(append(other, 0))
         assert done.index(other) < 150
