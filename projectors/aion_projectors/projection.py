@@ -33,6 +33,7 @@ _WAITING: Final = 4
 _TRANSIENT: Final = (
     psycopg.OperationalError,
     psycopg.InterfaceError,
+    psycopg.errors.ReadOnlySqlTransaction,  # the server is a standby, or is made one: a failover
     psycopg.errors.TransactionTimeout,
     psycopg.errors.IdleInTransactionSessionTimeout,
     TimeoutError,

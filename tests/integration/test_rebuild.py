@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from typing import Any, TypeVar
 
 import psycopg
 import pytest
@@ -13,8 +14,10 @@ from psycopg.pq import TransactionStatus
 from pydantic import SecretStr
 
 from aion_projectors import filling, shared_filling
+from aion_projectors.checkpoints import Checkpoints
 from aion_projectors.filling import Progress
 from aion_projectors.rebuild import APPLICATION_NAME, Rebuild, Rebuilt
+from aion_projectors.session import connect
 from aion_projectors.shared_filling import FillingOrders, fill_shares
 from aion_service.backends import kafka_store
 from aion_service.event_store import KafkaEventStore
@@ -24,6 +27,7 @@ from aion_store.conformance.events import HistoryBuilder, workflow
 from aion_store.errors import ConfigurationError, LogGapError, SchemaMismatchError
 from aion_store.log.record import Draft
 from aion_store.postgres.attribute_registry import AttributeRegistry
+from aion_store.postgres.generation import LogPartition
 from aion_store.postgres.generations import create_generation
 from aion_store.projected import LogName
 from aion_store.visibility.fields import AttributeType
@@ -37,6 +41,8 @@ PARTITIONS = 4
 EVENTS = 10_000
 BATCH = 50
 TOKEN = WriteToken.recorder()
+
+T = TypeVar("T")
 
 
 @pytest.fixture
@@ -273,3 +279,36 @@ def test_a_log_with_a_gap_or_another_log_is_refused_and_the_live_tables_stay(
     assert rebuilt.generation == "aion_g2"
     made_from = projected.rows("select events_topic_id, packages_topic_id from generation")
     assert made_from == [(other.log.events.topic_id, other.log.packages.topic_id)]
+
+
+def test_checkpoints_are_found_after_a_swap_between_two_statements(projected: Projected) -> None:
+    write_histories(projected, range(1, 4))
+    asyncio.run(rebuild_of(projected).run(lambda *_: None, resume=False))
+    places = [LogPartition("events", partition) for partition in range(PARTITIONS)]
+    stale: list[str] = []
+
+    class Interrupted(Checkpoints):
+        async def _find_live(self, connection: psycopg.AsyncConnection[Any]) -> str:
+            return stale.pop() if stale else await super()._find_live(connection)
+
+    async def main() -> None:
+        log = projected.log
+        topic_ids: dict[LogName, str] = {"events": log.events.topic_id, "packages": log.packages.topic_id}
+        checkpoints = Interrupted(projected.settings.schema_name, topic_ids)
+        async with await connect(projected.dsn) as connection:
+
+            async def swapped(ask: Callable[[], Awaitable[T]]) -> T:
+                stale.append("aion_g1")  # which was removed
+                answer = await ask()
+                assert not stale
+                return answer
+
+            rows = await swapped(lambda: checkpoints.read(connection, places))
+            assert rows.keys() == set(places)
+            await swapped(lambda: checkpoints.halt(connection, places[0], "one"))
+            await swapped(lambda: checkpoints.halt_log(connection, "events", "all"))
+            freed = await swapped(lambda: checkpoints.unhalt(connection, None))
+            assert freed == {place: "one" if place == places[0] else "all" for place in places}
+
+    asyncio.run(main())
+    assert_clean(projected)
