@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from typing import Any, Generic, NamedTuple, TypeVar
+from typing import Any, Final, Generic, NamedTuple, TypeVar
 
 import psycopg
-from psycopg import AsyncConnection
+from psycopg import AsyncConnection, AsyncCursor
 
 from aion_projectors.pg_binary import ByteaArray, Int4Array, Int8Array, TextArray
 from aion_projectors.plan import Checkpoint
@@ -23,6 +23,8 @@ class CheckpointRow(NamedTuple):
     checkpoint: Checkpoint
     halted: str | None
 
+
+_GONE: Final = (psycopg.errors.UndefinedTable, psycopg.errors.InvalidSchemaName)
 
 BesideT = TypeVar("BesideT")
 
@@ -79,7 +81,7 @@ class Checkpoints:
                 if row is not None and row[0] == live:
                     rows = await cursor.fetchall()
                     return Locked(live, self._checked(() if skip_held else places, rows), beside)
-            except (psycopg.errors.UndefinedTable, psycopg.errors.InvalidSchemaName):
+            except _GONE:
                 await connection.rollback()
                 if await self._find_live(connection) == live:
                     raise
@@ -90,39 +92,55 @@ class Checkpoints:
         self, connection: AsyncConnection[Any], places: Sequence[LogPartition]
     ) -> Mapping[LogPartition, CheckpointRow]:
         """Where the tables stand, without a lock."""
-        live = await self._find_live(connection)
-        cursor = await connection.cursor(binary=True).execute(
-            statement("select_checkpoints", generation=live), place_arrays(places)
-        )
-        rows = await cursor.fetchall()
+
+        async def ask(live: str) -> list[tuple[Any, ...]]:
+            cursor = await connection.cursor(binary=True).execute(
+                statement("select_checkpoints", generation=live), place_arrays(places)
+            )
+            return await cursor.fetchall()
+
+        rows = await self._on_live(connection, ask)
         await connection.rollback()
         return self._checked(places, rows)
 
     async def halt(self, connection: AsyncConnection[Any], place: LogPartition, reason: str) -> None:
         """Note that a partition's tables no longer move; the first reason stays."""
-        live = await self._find_live(connection)
-        await connection.execute(
-            statement("halt_checkpoint", generation=live),
-            {"log": place.log, "partition": place.partition, "reason": reason},
-        )
+        parameters = {"log": place.log, "partition": place.partition, "reason": reason}
+        await self._execute(connection, "halt_checkpoint", parameters)
         await connection.commit()
 
     async def halt_log(self, connection: AsyncConnection[Any], log: LogName, reason: str) -> None:
         """Note that no tables of a log move any more; a partition's first reason stays."""
-        live = await self._find_live(connection)
-        await connection.execute(statement("halt_log", generation=live), {"log": log, "reason": reason})
+        await self._execute(connection, "halt_log", {"log": log, "reason": reason})
         await connection.commit()
 
     async def unhalt(
         self, connection: AsyncConnection[Any], places: Sequence[LogPartition] | None
     ) -> Mapping[LogPartition, str]:
         """Let halted partitions (None: all) move again; those that were halted, and why."""
-        live = await self._find_live(connection)
         parameters = {"everything": places is None, **place_arrays(places or ())}
-        cursor = await connection.execute(statement("unhalt_checkpoints", generation=live), parameters)
+        cursor = await self._execute(connection, "unhalt_checkpoints", parameters)
         freed = {LogPartition(log, partition): str(reason) for log, partition, reason in await cursor.fetchall()}
         await connection.commit()
         return freed
+
+    async def _execute(
+        self, connection: AsyncConnection[Any], name: str, parameters: Mapping[str, Any]
+    ) -> AsyncCursor[tuple[Any, ...]]:
+        return await self._on_live(
+            connection, lambda live: connection.execute(statement(name, generation=live), parameters)
+        )
+
+    async def _on_live(self, connection: AsyncConnection[Any], ask: Callable[[str], Awaitable[BesideT]]) -> BesideT:
+        """What is asked of the live generation: once more if it was swapped out, and removed, in between."""
+        while True:
+            live = await self._find_live(connection)
+            try:
+                return await ask(live)
+            except _GONE:
+                await connection.rollback()
+                if await self._find_live(connection) == live:
+                    raise
 
     async def _find_live(self, connection: AsyncConnection[Any]) -> str:
         cursor = await connection.execute(select_generation(self._schema))

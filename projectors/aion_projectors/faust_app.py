@@ -245,8 +245,10 @@ class ProjectorApp(faust.App):
             case Applied(fault=Behind()):
                 _log.warning("%s [%s]: the tables went back to offset %s", *tp, applied.checkpoint.position)
                 await consumer.seek_to_checkpoints({tp})
-            case _:
-                self._gaps.pop(tp, None)
+            case _:  # it may be the part before a gap that is read again
+                known = self._gaps.get(tp)
+                if known is not None and applied.checkpoint.ordinal >= known[0].expected:
+                    del self._gaps[tp]
 
     async def _watch(self, database: _Database) -> None:
         """Read on from their checkpoints a database's partitions that must be.
@@ -304,6 +306,9 @@ class ProjectorApp(faust.App):
         else:
             if isinstance(found, OtherTopic):
                 await self._refuse(found)
+            elif found.start <= position <= found.end:
+                _log.warning("%s [%s] didn't hold offset %s, and holds it again", *tp, position)
+                await self._reader.seek_to_checkpoints({tp})
             else:
                 await self._halt(tp, halts.lost(position, found))
 

@@ -24,7 +24,7 @@ def gap(found: Gap) -> str:
 
 
 def lost(position: int, bounds: OffsetBounds) -> str:
-    """The log doesn't hold the offset at which the tables stand."""
+    """The log doesn't hold the offset at which the tables stand: that is outside its bounds."""
     if position > bounds.end:
         return (
             f"the tables stand at offset {position}, the log ends at {bounds.end}: it lost its latest records. Restore "

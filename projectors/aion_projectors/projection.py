@@ -28,9 +28,12 @@ _PAUSE_S: Final = 0.05
 _LONGEST_PAUSE_S: Final = 1.0
 _TOO_LONG_S: Final = TRANSACTION_TIMEOUT_MS / 1000 * 0.9
 _GIVE_UP_S: Final = TRANSACTION_TIMEOUT_MS / 1000 + 5.0
+_WAITING: Final = 4
+"""For how many checkpoints is waited at once, with a session each: one holder mostly has one, or all of them."""
 _TRANSIENT: Final = (
     psycopg.OperationalError,
     psycopg.InterfaceError,
+    psycopg.errors.ReadOnlySqlTransaction,  # the server is a standby, or is made one: a failover
     psycopg.errors.TransactionTimeout,
     psycopg.errors.IdleInTransactionSessionTimeout,
     TimeoutError,
@@ -56,6 +59,7 @@ class Projection:
         self._checkpoints = Checkpoints(schema, topic_ids)
         self._applier = Applier(schema, self._checkpoints)
         self._connection: AsyncConnection[Any] | None = None
+        self._waiting = asyncio.Semaphore(_WAITING)
 
     async def apply(
         self, stretches: Mapping[LogPartition, Stretch], is_wanted: Callable[[LogPartition], bool]
@@ -108,7 +112,8 @@ class Projection:
             async with ending_blockers(self._dsn, connection.info.backend_pid):
                 await self._checkpoints.lock(connection, [place], nothing_beside)
 
-        await self._ask(f"the checkpoint of {place.log} [{place.partition}] can't be locked", lock)
+        async with self._waiting:
+            await self._ask(f"the checkpoint of {place.log} [{place.partition}] can't be locked", lock)
 
     async def check(self) -> None:
         """Check the tables, once. Raises what `check` raises."""

@@ -10,6 +10,7 @@ from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 from urllib.parse import urlsplit
 
+import psycopg
 import pytest
 
 from aion_projectors import faust_app, topic_watch
@@ -205,6 +206,24 @@ def test_workers_go_on_by_themselves_when_postgres_comes_back(
         for projected, _, histories, when in scenes:
             projected.wait_for_end(deadline_s=BACK_S)
             assert check_tables(projected) == assert_clean(projected) == histories.written, when
+
+
+def test_a_worker_lives_through_a_server_that_takes_no_writes(
+    projected: Projected, caplog: pytest.LogCaptureFixture
+) -> None:
+    """As in a failover, when the one it is connected to is a standby for a while."""
+    histories = Histories(projected)
+    name = urlsplit(projected.dsn).path[1:]
+    with running_worker(projected.settings), psycopg.connect(projected.dsn, autocommit=True) as admin:
+        histories.go_on()
+        projected.wait_for_end(deadline_s=BACK_S)
+        admin.execute(f"alter database {name} set default_transaction_read_only = on".encode())
+        admin.execute("select pg_terminate_backend(pid) from pg_stat_activity where application_name ~ 'projector$'")
+        histories.go_on()
+        wait_until(lambda: "in a read-only transaction" in caplog.text, "the worker is refused", BACK_S)
+        admin.execute(f"alter database {name} set default_transaction_read_only = off".encode())
+        projected.wait_for_end(deadline_s=BACK_S)
+    assert check_tables(projected) == assert_clean(projected) == histories.written
 
 
 def test_a_worker_whose_rebalance_takes_too_long_begins_anew(

@@ -6,15 +6,19 @@ import asyncio
 from typing import Any, cast
 
 import pytest
+from aiokafka import TopicPartition as AioTopicPartition
+from aiokafka.consumer.fetcher import Fetcher
+from aiokafka.errors import OffsetOutOfRangeError
 from confluent_kafka import TopicPartition
 from confluent_kafka.admin import AdminClient
 
 from aion_producers.topics import ensure_topics
-from aion_projectors import faust_app
+from aion_projectors import faust_app, topic_watch
 from aion_projectors.checkpoints import Checkpoints
 from aion_projectors.rebuild import Rebuild
 from aion_projectors.session import connect
 from aion_projectors.worker import run_worker
+from aion_store.conformance.events import HistoryBuilder, workflow
 from aion_store.errors import SchemaMismatchError
 from aion_store.postgres.generation import LogPartition
 from tests.integration.test_projected_tables import write_histories
@@ -22,6 +26,8 @@ from tests.projected_log import TIMEOUT_S, Projected, make_projected, running_wo
 from tests.servers import Servers
 from tests.verifying import assert_clean
 from tests.waiting import wait_until
+
+DEADLINE_S = 60.0
 
 
 @pytest.fixture
@@ -62,12 +68,12 @@ def test_tables_past_the_logs_end_are_halted_and_go_on_in_the_same_worker_when_t
 ) -> None:
     write_histories(projected, range(1, 4))
     with running_worker(projected.settings):
-        projected.wait_for_end()
+        projected.wait_for_end(deadline_s=DEADLINE_S)
     (before,) = projected.rows("select position, ordinal from checkpoints where log = 'events'")
     with projected.session() as connection:
         connection.execute("update checkpoints set position = 1000000 where log = 'events'")
     with running_worker(projected.settings):
-        wait_until(lambda: halted(projected), "the partition is halted")
+        wait_until(lambda: halted(projected), "the partition is halted", DEADLINE_S)
         reason = halted(projected) or ""
         assert "the tables stand at offset 1000000, the log ends at" in reason
         assert "aion-store unhalt" in reason
@@ -76,7 +82,7 @@ def test_tables_past_the_logs_end_are_halted_and_go_on_in_the_same_worker_when_t
         assert unhalt(projected) == {LogPartition("events", 0)}
         assert unhalt(projected) == set()
         write_histories(projected, range(4, 6))
-        projected.wait_for_end()
+        projected.wait_for_end(deadline_s=DEADLINE_S)
     assert_clean(projected)
 
 
@@ -99,31 +105,76 @@ def test_records_that_retention_took_before_they_were_applied_halt_and_cannot_be
     for future in client.delete_records([TopicPartition(topic, 0, 10)]).values():
         assert future.result(TIMEOUT_S).low_watermark == 10
     with running_worker(projected.settings):
-        wait_until(lambda: halted(projected), "the partition is halted")
+        wait_until(lambda: halted(projected), "the partition is halted", DEADLINE_S)
     assert "the log begins at 10" in (halted(projected) or "")
     with pytest.raises(SchemaMismatchError, match="a log that still holds offset 0"):
         rebuild(projected)
 
 
+def test_a_gap_behind_an_append_of_several_fetches_halts(projected: Projected, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(faust_app, "MAX_RECORDS", 2)
+    history, size = HistoryBuilder(workflow(1)), 8
+    with projected.writer.transaction():
+        for index in range(1, size):
+            event = history.signal() if history.head else history.started()
+            projected.writer.part(workflow(1), event, "cut", index, size)
+    projected.writer.skip(0, 1)
+    with projected.writer.transaction():
+        projected.writer.part(workflow(1), history.signal(), "cut", size, size)
+    with running_worker(projected.settings):
+        wait_until(lambda: halted(projected), "the partition is halted", DEADLINE_S)
+    assert f"ordinal {size} should come next" in (halted(projected) or "")
+    assert projected.rows("select count(*) from events") == [(0,)]
+
+
+def test_an_offset_that_the_log_holds_again_is_sought_again(
+    projected: Projected, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """As when a log that lost its end was written to until the worker looks what it holds."""
+    write_histories(projected, range(1, 4))
+    with running_worker(projected.settings):
+        projected.wait_for_end(deadline_s=DEADLINE_S)
+    place, position = AioTopicPartition(projected.log.events.name, 0), projected.positions()[0]
+    errors: list[Exception] = [OffsetOutOfRangeError({place: position})]
+    fetched_records = Fetcher.fetched_records
+
+    async def fail_once(fetcher: Fetcher, *args: Any, **kwargs: Any) -> Any:
+        assignment = fetcher._subscriptions.subscription.assignment
+        state = assignment and assignment.state_value(place)
+        if errors and state and state.has_valid_position and state.position == position:
+            raise errors.pop()
+        return await fetched_records(fetcher, *args, **kwargs)
+
+    monkeypatch.setattr(Fetcher, "fetched_records", fail_once)
+    with running_worker(projected.settings):
+        wait_until(lambda: "and holds it again" in caplog.text, "it is sought again", DEADLINE_S)
+        write_histories(projected, range(4, 6))
+        projected.wait_for_end(deadline_s=DEADLINE_S)
+    assert halted(projected) is None
+    assert_clean(projected)
+
+
 def test_a_recreated_topic_halts_a_running_worker_and_can_be_taken_instead(
     projected: Projected, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(faust_app, "TOPIC_WATCH_S", 0.2)
+    # Between two looks there is time to make the topic anew, however busy the machine: three without it say "deleted".
+    monkeypatch.setattr(faust_app, "TOPIC_WATCH_S", 2.0)
+    monkeypatch.setattr(topic_watch, "LOOKS_UNTIL_DELETED", 30)
     write_histories(projected, range(1, 4))
     log = projected.log
 
     async def run() -> None:
         stop = asyncio.Event()
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(2 * DEADLINE_S):
             await run_worker(projected.settings, stop)
 
     with running_worker(projected.settings):
-        projected.wait_for_end()
+        projected.wait_for_end(deadline_s=DEADLINE_S)
 
     async def recreate_while_running() -> None:
         running = asyncio.ensure_future(run())
         await asyncio.sleep(0)
-        await asyncio.to_thread(wait_until, lambda: workers(projected), "the worker runs")
+        await asyncio.to_thread(wait_until, lambda: workers(projected), "the worker runs", DEADLINE_S)
         client = admin(projected)
         for future in client.delete_topics([log.events.name]).values():
             await asyncio.to_thread(future.result, TIMEOUT_S)

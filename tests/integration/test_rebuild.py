@@ -7,7 +7,7 @@ import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from typing import Any
+from typing import Any, TypeVar
 
 import psycopg
 import pytest
@@ -16,8 +16,10 @@ from pydantic import SecretStr
 
 from aion_projectors import filling, shared_filling
 from aion_projectors import rebuild as rebuild_module
+from aion_projectors.checkpoints import Checkpoints
 from aion_projectors.filling import Progress
 from aion_projectors.rebuild import APPLICATION_NAME, SWAP_S, Rebuild, Rebuilt
+from aion_projectors.session import connect
 from aion_projectors.shared_filling import FillingOrders, fill_shares
 from aion_service.backends import kafka_store
 from aion_service.event_store import KafkaEventStore
@@ -51,6 +53,8 @@ WAITING = """
 select count(*) from pg_stat_activity where application_name = %s and wait_event_type = 'Lock'
 and query_start < clock_timestamp() - interval '200 ms'
 """
+
+T = TypeVar("T")
 
 
 @pytest.fixture
@@ -380,3 +384,36 @@ def test_a_log_with_a_gap_or_another_log_is_refused_and_the_live_tables_stay(
     assert rebuilt.generation == "aion_g2"
     made_from = projected.rows("select events_topic_id, packages_topic_id from generation")
     assert made_from == [(other.log.events.topic_id, other.log.packages.topic_id)]
+
+
+def test_checkpoints_are_found_after_a_swap_between_two_statements(projected: Projected) -> None:
+    write_histories(projected, range(1, 4))
+    asyncio.run(rebuild_of(projected).run(lambda *_: None, resume=False))
+    places = [LogPartition("events", partition) for partition in range(PARTITIONS)]
+    stale: list[str] = []
+
+    class Interrupted(Checkpoints):
+        async def _find_live(self, connection: psycopg.AsyncConnection[Any]) -> str:
+            return stale.pop() if stale else await super()._find_live(connection)
+
+    async def main() -> None:
+        log = projected.log
+        topic_ids: dict[LogName, str] = {"events": log.events.topic_id, "packages": log.packages.topic_id}
+        checkpoints = Interrupted(projected.settings.schema_name, topic_ids)
+        async with await connect(projected.dsn) as connection:
+
+            async def swapped(ask: Callable[[], Awaitable[T]]) -> T:
+                stale.append("aion_g1")  # which was removed
+                answer = await ask()
+                assert not stale
+                return answer
+
+            rows = await swapped(lambda: checkpoints.read(connection, places))
+            assert rows.keys() == set(places)
+            await swapped(lambda: checkpoints.halt(connection, places[0], "one"))
+            await swapped(lambda: checkpoints.halt_log(connection, "events", "all"))
+            freed = await swapped(lambda: checkpoints.unhalt(connection, None))
+            assert freed == {place: "one" if place == places[0] else "all" for place in places}
+
+    asyncio.run(main())
+    assert_clean(projected)

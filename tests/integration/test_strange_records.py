@@ -5,11 +5,12 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import pytest
+from confluent_kafka import Producer
 
 from aion_store.conformance.events import HistoryBuilder, workflow
 from aion_store.log.record import WireRecord
 from tests.log_tables import check_tables
-from tests.projected_log import Projected, make_projected, running_worker
+from tests.projected_log import TIMEOUT_S, Projected, make_projected, running_worker
 from tests.servers import Servers
 
 KEY, OTHER_KEY = (str(workflow(number)).encode() for number in (1, 2))
@@ -17,6 +18,8 @@ AT = b"2026-01-31T12:00:00Z"
 BODY = b'{"type":"WorkflowStarted","data":{}}'
 LAST_SEQ = b"%d" % (2**63 - 1)
 DEEP = b'{"type":"WorkflowStarted","data":' + b"[" * 100_000 + b"]" * 100_000 + b"}"
+DEADLINE_S = 60.0
+"""Wide: what is tested is that no partition stops, on a machine that may be busy."""
 TIMER = b'{"type":"TimerScheduled","data":{"workflow_id":"%b","timer_id":{"Anonymous":%b},"fire_at":"%b"}}'
 
 
@@ -86,7 +89,7 @@ def test_strange_records_stop_no_partition(projected: Projected) -> None:
             with projected.writer.transaction():
                 write(projected, strange)
                 projected.writer.append(good.workflow_id, [good.signal() if good.head else good.started()])
-            projected.wait_for_end(deadline_s=5)
+            projected.wait_for_end(deadline_s=DEADLINE_S)
     written = check_tables(projected)
     assert projected.rows("select head, quarantined from workflows where workflow_id = %s", good.workflow_id) == [
         (len(FOREIGN) + len(OURS), None)
@@ -94,6 +97,21 @@ def test_strange_records_stop_no_partition(projected: Projected) -> None:
     noted = projected.rows("select reason from rejected_records")
     assert all(reason for (reason,) in noted)
     assert len(noted) + written == 2 * (len(FOREIGN) + len(OURS))
+
+
+def test_compressed_batches_stop_no_partition(projected: Projected) -> None:
+    """The topic keeps what a stranger's producer or a mirror compressed, in whatever way."""
+    good, codecs = HistoryBuilder(workflow(3)), ("gzip", "snappy", "lz4", "zstd")
+    with running_worker(projected.settings):
+        for codec in codecs:
+            producer = Producer({**projected.writer.client, "compression.type": codec})
+            producer.produce(projected.log.events.name, b"strange" * 1_000, partition=0)
+            assert producer.flush(TIMEOUT_S) == 0
+            with projected.writer.transaction():
+                projected.writer.append(good.workflow_id, [good.signal() if good.head else good.started()])
+            projected.wait_for_end(deadline_s=DEADLINE_S)
+    assert check_tables(projected) == len(codecs)
+    assert projected.rows("select count(*) from rejected_records") == [(len(codecs),)]
 
 
 def write(projected: Projected, strange: Strange) -> None:
