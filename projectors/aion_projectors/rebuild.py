@@ -19,6 +19,7 @@ from typing import Any, Final, NamedTuple
 import psycopg
 from psycopg import AsyncConnection, sql
 
+from aion_projectors import folds
 from aion_projectors.filling import Filling, Progress, open_filling
 from aion_projectors.shared_filling import FillingOrders, fill_shares, shares_of
 from aion_store.archive.archive import Archive
@@ -158,7 +159,8 @@ class Rebuild:
             if resume:
                 raise ConfigurationError("No rebuild was begun: run it without --resume.")
             async with connection.transaction():
-                await create_generation(connection, found.next_name, self.log, self.places(self.log))
+                places = self.places(self.log)
+                await create_generation(connection, found.next_name, self.log, places, folds.VERSION)
         elif not resume:
             raise ConfigurationError(
                 f"A rebuild into {found.building} was begun and not finished: go on with --resume, or remove it with "
@@ -168,6 +170,11 @@ class Rebuild:
             raise ConfigurationError(
                 f"The rebuild into {found.building} was begun with tables of version {found.building_version}, these "
                 f"are version {newest}: remove it with --drop and begin again."
+            )
+        elif found.building_folds != folds.VERSION:
+            raise ConfigurationError(
+                f"The rebuild into {found.building} was begun with folds of version {found.building_folds}, these are "
+                f"version {folds.VERSION}: remove it with --drop and begin again."
             )
         return found
 
@@ -226,7 +233,7 @@ class Rebuild:
                 if not await filling.reach(goals, began + SWAP_S):
                     await filling.check_reachable(goals)
                     raise psycopg.Rollback
-                await make_live(connection, self.schema, generation, self.log)
+                await make_live(connection, self.schema, generation, self.log, folds.VERSION)
                 await connection.execute("select pg_notify(%s, '')", (channel(self.schema),))
         except psycopg.errors.LockNotAvailable:
             _log.warning("the live tables are being applied to: the swap is tried again")
