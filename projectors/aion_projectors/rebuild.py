@@ -233,6 +233,7 @@ class Rebuild:
                 if not await filling.reach(goals, began + SWAP_S):
                     await filling.check_reachable(goals)
                     raise psycopg.Rollback
+                self._check_complete(held, filling)
                 await make_live(connection, self.schema, generation, self.log, folds.VERSION)
                 await connection.execute("select pg_notify(%s, '')", (channel(self.schema),))
         except psycopg.errors.LockNotAvailable:
@@ -240,6 +241,18 @@ class Rebuild:
             return None
         took_s = time.monotonic() - began
         return took_s if await self._is_live(connection, generation) else None
+
+    def _check_complete(self, held: Held, filling: Filling) -> None:
+        """Raises SchemaMismatchError where the live tables hold more records than the log has up to there."""
+        for place in self._goals(held):
+            wanted, reached = held.checkpoints[place].ordinal, filling.reached[place].ordinal
+            if reached < wanted:
+                raise SchemaMismatchError(
+                    f"{wanted} records at least, as the live tables hold (restore it; or take it as it is, with "
+                    "--accept-log)",
+                    f"{reached} records",
+                    f"The log of partition {place.partition} of {place.log}",
+                )
 
     async def _is_live(self, connection: AsyncConnection[Any], generation: str) -> bool:
         return (await find_generations(connection, self.schema)).live == generation
