@@ -19,6 +19,7 @@ from typing import Any, Final, NamedTuple
 import psycopg
 from psycopg import AsyncConnection, sql
 
+from aion_projectors import folds
 from aion_projectors.filling import Filling, Progress, open_filling
 from aion_projectors.shared_filling import FillingOrders, fill_shares, shares_of
 from aion_store.archive.archive import Archive
@@ -159,7 +160,8 @@ class Rebuild:
             if resume:
                 raise ConfigurationError("No rebuild was begun: run it without --resume.")
             async with connection.transaction():
-                await create_generation(connection, found.next_name, self.log, self.places(self.log))
+                places = self.places(self.log)
+                await create_generation(connection, found.next_name, self.log, places, folds.VERSION)
         elif not resume:
             raise ConfigurationError(
                 f"A rebuild into {found.building} was begun and not finished: go on with --resume, or remove it with "
@@ -169,6 +171,11 @@ class Rebuild:
             raise ConfigurationError(
                 f"The rebuild into {found.building} was begun with tables of version {found.building_version}, these "
                 f"are version {newest}: remove it with --drop and begin again."
+            )
+        elif found.building_folds != folds.VERSION:
+            raise ConfigurationError(
+                f"The rebuild into {found.building} was begun with folds of version {found.building_folds}, these are "
+                f"version {folds.VERSION}: remove it with --drop and begin again."
             )
         return found
 
@@ -236,13 +243,26 @@ class Rebuild:
                 if not await filling.reach(goals, began + SWAP_S):
                     await filling.check_reachable(goals)
                     raise psycopg.Rollback
-                await make_live(connection, self.schema, generation, self.log)
+                self._check_complete(held, filling)
+                await make_live(connection, self.schema, generation, self.log, folds.VERSION)
                 await connection.execute("select pg_notify(%s, '')", (channel(self.schema),))
         except psycopg.errors.LockNotAvailable:
             _log.warning("the live tables are being applied to: the swap is tried again")
             return None
         took_s = time.monotonic() - began
         return took_s if await self._is_live(connection, generation) else None
+
+    def _check_complete(self, held: Held, filling: Filling) -> None:
+        """Raises SchemaMismatchError where the live tables hold more records than the log has up to there."""
+        for place in self._goals(held):
+            wanted, reached = held.checkpoints[place].ordinal, filling.reached[place].ordinal
+            if reached < wanted:
+                raise SchemaMismatchError(
+                    f"{wanted} records at least, as the live tables hold (restore it; or take it as it is, with "
+                    "--accept-log)",
+                    f"{reached} records",
+                    f"The log of partition {place.partition} of {place.log}",
+                )
 
     async def _is_live(self, connection: AsyncConnection[Any], generation: str) -> bool:
         return (await find_generations(connection, self.schema)).live == generation

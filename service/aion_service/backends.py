@@ -20,6 +20,7 @@ from typing import Final
 from aion_producers.log_writer import LogWriter
 from aion_producers.settings import WriterSettings
 from aion_producers.topics import PartitionCountError, ensure_topics
+from aion_projectors import folds
 from aion_projectors.settings import ENVIRONMENT_VARIABLE, ProjectorSettings, ShardSettings
 from aion_service.background import background
 from aion_service.embedded.stack import EmbeddedStack, embedded_stack
@@ -196,7 +197,7 @@ async def prepare(settings: Settings, formats: RecordFormats = BUILD_FORMATS) ->
     cluster = await asyncio.to_thread(cluster_id, settings.client, settings.append_timeout_s)
     log = LogIdentity(cluster, events, packages)
     for dsn, held in mapped(settings.write_dsn, settings.shards).held(log):
-        await migrate(dsn, schema=settings.schema_name, log=log, held=held, formats=formats)
+        await migrate(dsn, schema=settings.schema_name, log=log, held=held, formats=formats, folds=folds.VERSION)
     return log
 
 

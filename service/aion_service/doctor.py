@@ -14,6 +14,7 @@ from aion_producers.topics import inspect_topic
 from aion_projectors.settings import ProjectorSettings
 from aion_service.archive.note import archive_of
 from aion_service.backends import projector_settings
+from aion_service.fold_version import needed_rebuild
 from aion_service.observation import STALLED_S, Observation, PartitionState, observe
 from aion_service.settings import Settings
 from aion_store.archive.archive import Archive
@@ -44,7 +45,7 @@ class Finding(NamedTuple):
 
 
 def examine(named: Settings) -> Iterator[Finding]:
-    """Look at one thing after the other: Kafka, topics, archive, Postgres and tables, checkpoints, quarantine, lag.
+    """Look at one thing after the other: Kafka, topics, archive, Postgres, tables, checkpoints, quarantine, folds.
 
     Raises ConfigurationError for settings that Kafka's client doesn't take.
     """
@@ -92,6 +93,8 @@ def _tables(settings: ProjectorSettings, log: LogIdentity, archive: Archive | No
         yield Finding(Health.LOOK, "quarantine", f"{progress.quarantined} workflows: {advice}")
     else:
         yield Finding(Health.WELL, "quarantine", "empty")
+    if (advice := needed_rebuild(progress)) is not None:
+        yield Finding(Health.LOOK, "folds", advice)
     if progress.rejected:
         says = f"{progress.rejected}: something else writes to our topics; see the table rejected_records"
         yield Finding(Health.LOOK, "rejected records", says)

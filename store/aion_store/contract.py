@@ -166,7 +166,8 @@ class ReadableEventStore(Protocol):
     ) -> list[WorkflowSummary]:
         """The summaries that match, by started_at, then id text. The default filter matches all.
 
-        Workflows without a WorkflowStarted have no summary. Quarantined ones say so in `quarantined`.
+        Workflows without a WorkflowStarted, or whose first one can't be decoded, have no summary: `list_workflow_ids`
+        and `describe` tell of them. Quarantined ones say so in `quarantined`.
         """
         ...
 

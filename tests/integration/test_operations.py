@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import re
@@ -11,12 +12,16 @@ import sys
 import urllib.request
 from pathlib import Path
 
+import psycopg
 import pytest
 from typer.testing import CliRunner
 
+from aion_projectors import folds
 from aion_service.cli.commands import app
 from aion_service.embedded.ports import free_ports
 from aion_store.conformance.events import HistoryBuilder, workflow
+from aion_store.postgres.generations import create_generation
+from aion_store.postgres.log_identity import LogIdentity
 from tests.integration.test_projected_tables import write_histories
 from tests.losing import lose_a_record_between, lose_the_last_record, sequences
 from tests.projected_log import Projected, make_projected, running_worker
@@ -98,6 +103,32 @@ def test_nothing_is_repaired_from_a_log_that_lost_records(projected: Projected) 
     command(projected, "quarantine", "refold", str(workflow(1)), code=3)
     command(projected, "quarantine", "refold", str(workflow(3)), code=2)
     assert [len(sequences(projected, workflow(number))) for number in (1, 3)] == [4, 3]
+
+
+def test_tables_of_older_folds_are_told_until_they_are_rebuilt(
+    projected: Projected, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_histories(projected, range(1, 4))
+    command(projected, "rebuild")
+    with psycopg.connect(projected.dsn, autocommit=True) as connection:  # begun by the older build
+        asyncio.run(begin_generation(projected.dsn, "aion_g3", projected.log))
+        monkeypatch.setattr(folds, "VERSION", 2)  # a build whose folds give other rows
+        command(projected, "rebuild", "--resume", code=2)
+        command(projected, "rebuild", "--drop")
+        assert connection.execute("select folds from aion.generation").fetchall() == [(1,)]
+    told = "made by folds of version 1, this build's are version 2"
+    for _ in range(2):
+        assert told in CliRunner().invoke(app, ["migrate"], env=environment(projected)).output
+        assert told in command(projected, "doctor")
+    command(projected, "rebuild")
+    assert "folds" not in CliRunner().invoke(app, ["migrate"], env=environment(projected)).output
+    assert "folds" not in command(projected, "doctor")
+
+
+async def begin_generation(dsn: str, generation: str, log: LogIdentity) -> None:
+    """Begin a rebuild and stop."""
+    async with await psycopg.AsyncConnection.connect(dsn, autocommit=True) as connection:
+        await create_generation(connection, generation, log)
 
 
 def test_the_doctor_says_what_is_wrong_and_what_to_do(projected: Projected) -> None:

@@ -9,9 +9,20 @@ from datetime import timedelta
 import pytest
 from pydantic import SecretStr
 
+from aion_projectors.quarantine import list_quarantined
 from aion_service.backends import kafka_store
+from aion_service.metrics import metrics
+from aion_service.observation import observe
 from aion_service.settings import Settings
-from aion_store import EventStore, NamedTimer, TimerEntry, UndecodableEventError, WorkflowDescription, WorkflowStatus
+from aion_store import (
+    EventStore,
+    NamedTimer,
+    TimerEntry,
+    UndecodableEventError,
+    WorkflowDescription,
+    WorkflowFilter,
+    WorkflowStatus,
+)
 from aion_store.conformance.events import START, HistoryBuilder, run, workflow
 from aion_store.model.events import Event
 from tests.projected_log import Projected, make_projected, parts_of, running_worker
@@ -82,6 +93,29 @@ async def described(store: EventStore) -> WorkflowDescription:
     found = await store.describe(ONE)
     assert found is not None
     return found
+
+
+def test_a_workflow_whose_start_cannot_be_decoded_has_no_summary_and_is_told_all_the_same(
+    projected: Projected, servers: Servers, database: str
+) -> None:
+    with projected.writer.transaction():
+        projected.writer.append(ONE, [broken(HistoryBuilder(ONE).started())])
+        projected.writer.append(TWO, [HistoryBuilder(TWO).started()])
+
+    async def reads(store: EventStore) -> None:
+        known = await described(store)
+        assert known.summary is None
+        assert known.quarantine is not None
+        assert (known.quarantine.sequence, known.head, known.status) == (1, 1, WorkflowStatus.RUNNING)
+        assert await store.list_active() == await store.list_workflow_ids() == [ONE, TWO]
+        assert [each.workflow_id for each in await store.query(WorkflowFilter())] == [TWO]
+        assert [each.summary.workflow_id for each in (await store.list()).workflows] == [TWO]
+        assert await store.count() == 1
+
+    read(projected, servers, database, reads)
+    settings = projected.settings
+    assert [each.workflow_id for each in list_quarantined(projected.dsn, settings.schema_name)] == [ONE]
+    assert "aion_store_quarantined_workflows 1\n" in metrics(observe(settings))
 
 
 def test_no_part_of_a_history_has_a_hole(projected: Projected, servers: Servers, database: str) -> None:

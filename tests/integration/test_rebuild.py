@@ -37,6 +37,7 @@ from aion_store.postgres.sql_files import SqlFile
 from aion_store.projected import LogName
 from aion_store.visibility.fields import AttributeType
 from tests.integration.test_projected_tables import write_histories
+from tests.losing import lose_the_last_record, sequences
 from tests.projected_log import Projected, make_projected, running_worker
 from tests.servers import Servers
 from tests.verifying import assert_clean
@@ -361,6 +362,17 @@ def test_an_attribute_registered_while_a_rebuild_swaps_has_its_index(
     assert schemas(projected) == ["aion_g3"]
     assert indexes(projected, "aion_g3") == 4
     assert_clean(projected)
+
+
+def test_a_log_that_lost_its_last_records_is_taken_only_when_it_is_accepted(projected: Projected) -> None:
+    lose_the_last_record(projected, workflow(1))
+    with pytest.raises(SchemaMismatchError, match=r"found 2 records.*--accept-log"):
+        rebuild(projected)
+    assert sequences(projected, workflow(1)) == [1, 2, 3]
+    asyncio.run(rebuild_of(projected).drop())
+    accepted = asyncio.run(replace(rebuild_of(projected), accept_log=True).run(lambda *_: None, resume=False))
+    assert accepted.generation == "aion_g2"
+    assert sequences(projected, workflow(1)) == [1, 2]
 
 
 def test_a_log_with_a_gap_or_another_log_is_refused_and_the_live_tables_stay(

@@ -1,6 +1,6 @@
 """The tables: what a migration makes, what it refuses, and which index each hot query uses.
 
-`python -m tests.integration.test_schema` prints the description that tests/golden/schema-v3.txt holds; it needs
+`python -m tests.integration.test_schema` prints the description that tests/golden/schema-v4.txt holds; it needs
 AION_STORE_POSTGRES_DSN, a database whose schema `aion` was migrated.
 """
 
@@ -22,6 +22,7 @@ from aion_store.postgres.announcing import announced
 from aion_store.postgres.attribute_registry import AttributeRegistry, index_attributes
 from aion_store.postgres.log_identity import LogIdentity
 from aion_store.postgres.migrate import Migration, check_schema, migrate, migrations
+from aion_store.postgres.progress import read_progress
 from aion_store.postgres.sql_files import SqlFile
 from aion_store.postgres.statements import query, query_with_parts
 from aion_store.postgres.visibility_sql import after, order_by, where
@@ -31,7 +32,7 @@ from aion_store.visibility.filters import Order
 from aion_store.visibility.parsing import parse_filter
 from aion_store.visibility.resolving import resolve
 
-GOLDEN = Path(__file__).parents[1] / "golden" / "schema-v3.txt"
+GOLDEN = Path(__file__).parents[1] / "golden" / "schema-v4.txt"
 LOG = LogIdentity("cluster", TopicIdentity("t.events", "e" * 22, 2), TopicIdentity("t.packages", "p" * 22, 1))
 GENERATION = "aion_g1"
 WORKFLOWS = 4_000
@@ -148,6 +149,19 @@ def test_tables_of_version_2_become_as_new_ones_are(database: str) -> None:
         connection.execute("alter table aion.migrations drop column compatible_from")
     run_migration(database)
     assert describe(database) == GOLDEN.read_text()
+
+
+def test_new_tables_are_made_by_the_folds_of_their_build_and_older_ones_by_the_first(database: str) -> None:
+    def folds_of(schema: str) -> int:
+        return read_progress(database, schema).folds
+
+    for _ in range(2):
+        asyncio.run(migrate(database, schema="aion", log=LOG, folds=7))
+        assert folds_of("aion") == 7
+    asyncio.run(migrate(database, schema="older", log=LOG, known=migrations()[:3]))
+    assert folds_of("older") == 1
+    asyncio.run(migrate(database, schema="older", log=LOG, folds=7))
+    assert folds_of("older") == 1
 
 
 @pytest.fixture(scope="module")

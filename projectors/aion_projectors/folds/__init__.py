@@ -5,4 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 VERSION: Final = 1
-"""Raised whenever a fold gives other rows for the same events; exports and golden outputs carry it."""
+"""Raised whenever a fold gives other rows for the same events; tables, exports and golden outputs say which made them.
+
+Tables that an older one made are told by `migrate` and the doctor until they are rebuilt.
+"""

@@ -11,11 +11,13 @@ import typer
 from aion_service.access import acls as kafka_acls
 from aion_service.access import grants as postgres_grants
 from aion_service.access.roles import Role, acls, user_name
-from aion_service.backends import prepare
+from aion_service.backends import prepare, projector_settings
 from aion_service.cli.output import put, say
 from aion_service.cli.running import OK, run
+from aion_service.fold_version import needed_rebuild
 from aion_service.settings import Settings
 from aion_store.errors import ConfigurationError
+from aion_store.postgres.progress import read_progress, together
 
 RoleArgument = Annotated[Role | None, typer.Argument(help="Only this role's.")]
 
@@ -88,6 +90,10 @@ async def _migrate() -> int:
     settings = await asyncio.to_thread(Settings.load)
     log = await prepare(settings)
     say(f"{log.events.name} ({log.events.partitions} partitions), {log.packages.name} and the tables are ready.")
+    projector = projector_settings(settings)
+    parts = [await asyncio.to_thread(read_progress, dsn, projector.schema_name) for dsn in projector.dsns.databases]
+    if (advice := needed_rebuild(together(parts))) is not None:
+        say(f"A rebuild must follow: {advice}.")
     return OK
 
 

@@ -1,8 +1,8 @@
 """Generations of tables beside the live one: made, found, made live, removed.
 
 A generation's schema is `<schema>_g<number>`, each number used once. One with a higher number than the live one's is
-in the making; lower ones are left over from before a swap. A comment on a schema in the making says which version of
-the tables it was begun with.
+in the making; lower ones are left over from before a swap. A comment on a schema in the making says which versions of
+the tables and of the folds it was begun with.
 """
 
 from __future__ import annotations
@@ -27,12 +27,16 @@ _NUMBER: Final = re.compile(r"_g(\d+)$")
 
 
 class Generations(NamedTuple):
-    """The live schema and its log, the one in the making (with its version) if any, and what is left of old ones."""
+    """The live schema and its log, the one in the making if any, and what is left of old ones.
+
+    `building_folds` is 1 where it doesn't say.
+    """
 
     live: str
     log: LogIdentity
     building: str | None
     building_version: int | None
+    building_folds: int
     old: list[str]
 
     @property
@@ -52,19 +56,29 @@ async def find_generations(connection: AsyncConnection[Any], schema: str) -> Gen
     live, log = await _live(connection, schema, "select_generation")
     pattern = f"^{re.escape(schema)}_g[0-9]+$"
     cursor = await connection.execute(_statements()["find_generations"].bind(), {"pattern": pattern})
-    found: dict[str, int | None] = dict(await cursor.fetchall())
+    found: dict[str, tuple[int | None, int | None]] = {
+        name: (version, folds) for name, version, folds in await cursor.fetchall()
+    }
     newer = [name for name in found if _number(name) > _number(live)]
     building = newer[-1] if newer else None
     old = [name for name in found if name not in (live, building)]
-    return Generations(live, log, building, found[building] if building else None, old)
+    version, folds = found[building] if building else (None, None)
+    return Generations(live, log, building, version, folds or 1, old)
 
 
 async def create_generation(
-    connection: AsyncConnection[Any], generation: str, log: LogIdentity, held: Collection[LogPartition] | None = None
+    connection: AsyncConnection[Any],
+    generation: str,
+    log: LogIdentity,
+    held: Collection[LogPartition] | None = None,
+    folds: int = 1,
 ) -> None:
-    """Make a generation's tables for the partitions `held` (None: all), with checkpoints before their first record."""
+    """Make a generation's tables for the partitions `held` (None: all), with checkpoints before their first record.
+
+    `folds` is the version of the folds that are going to fill it.
+    """
     await connection.execute(_statements()["create_generation"].bind(generation=generation))
-    await _comment(connection, generation, f"aion-store, in the making, version {len(migrations())}")
+    await _comment(connection, generation, f"aion-store, in the making, version {len(migrations())}, folds {folds}")
     for migration in migrations():
         part = generation_part(migration.file)
         if part.text:
@@ -110,10 +124,17 @@ async def checkpoints_of(connection: AsyncConnection[Any], generation: str) -> M
     return checkpoints_from(await cursor.fetchall())
 
 
-async def make_live(connection: AsyncConnection[Any], schema: str, generation: str, log: LogIdentity) -> None:
-    """Make a generation the live one, within the transaction that holds the one before."""
+async def make_live(
+    connection: AsyncConnection[Any], schema: str, generation: str, log: LogIdentity, folds: int | None = None
+) -> None:
+    """Make a generation the live one, within the transaction that holds the one before.
+
+    `folds` is the version of the folds that made it; None where it is the live one already.
+    """
     swap = _statements()["swap_generation"].bind(control=schema)
     await connection.execute(swap, generation_row(generation, log))
+    if folds is not None:
+        await connection.execute(_statements()["set_folds"].bind(control=schema), {"folds": folds})
     await _comment(connection, generation, "aion-store")
 
 

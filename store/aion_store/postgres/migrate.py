@@ -35,6 +35,8 @@ _MIGRATION_NAME: Final = re.compile(r"(\d{4})_[a-z0-9_]+")
 _COMPATIBLE_FROM: Final = re.compile(r"^-- Compatible from: (\d+)$", re.MULTILINE)
 _SAYS_WHO_USES_IT: Final = 3
 """Since this version the tables name the processes that use them, and the finalized record format."""
+_SAYS_WHICH_FOLDS: Final = 4
+"""Since this version the tables say by which folds they were made."""
 _CONNECT_S: Final = 10
 _LOCK_MS: Final = 60_000
 
@@ -88,11 +90,13 @@ async def migrate(
     held: Collection[LogPartition] | None = None,
     formats: RecordFormats = BUILD_FORMATS,
     known: Sequence[Migration] | None = None,
+    folds: int = 1,
 ) -> None:
     """Bring the tables of `schema` to this version; make them, before the first record of `log`, where there are none.
 
     They are the tables of the partitions `held` (None: of all). Tables of a newer version that this one can use are
-    left as they are. `formats` and `known` (None: all there are) are what the build reads and the migrations it knows.
+    left as they are. `formats` and `known` (None: all there are) are what the build reads and the migrations it knows,
+    `folds` the version of its folds, which tables that are made here are going to be filled by.
 
     Changes nothing and raises SchemaMismatchError when they are made from another log or of other partitions, are of a
     newer version that this one can't use, or of an older one that a running process couldn't use any more, and when the
@@ -124,6 +128,8 @@ async def migrate(
                     # a rebuild that swaps waits, and sees this version, or it was swapped in before
                     found = await _found_log(connection, schema, "share_generation")
                     await connection.execute(migration.file.bind(control=schema, generation=found.live_schema))
+                if migration.version == _SAYS_WHICH_FOLDS and version.applied == 0:
+                    await connection.execute(_statements()["set_folds"].bind(control=schema), {"folds": folds})
                 await connection.execute(
                     _statements()["insert_migration"].bind(control=schema),
                     {

@@ -16,7 +16,10 @@ _CONNECT_S = 5
 
 
 class Progress(NamedTuple):
-    """The live schema; every partition's checkpoint and how long ago it moved, in s; what isn't as it should be."""
+    """The live schema; every partition's checkpoint and how long ago it moved, in s; what isn't as it should be.
+
+    `folds` is the version of the folds that made the tables, the oldest one where there are several.
+    """
 
     live: str
     server_version: str
@@ -24,6 +27,7 @@ class Progress(NamedTuple):
     unmoved_s: Mapping[LogPartition, float]
     quarantined: int
     rejected: int
+    folds: int = 1
 
 
 def together(parts: Sequence[Progress]) -> Progress:
@@ -36,7 +40,8 @@ def together(parts: Sequence[Progress]) -> Progress:
     live = ", ".join(dict.fromkeys(part.live for part in parts))
     versions = ", ".join(dict.fromkeys(part.server_version for part in parts))
     quarantined, rejected = sum(part.quarantined for part in parts), sum(part.rejected for part in parts)
-    return Progress(live, versions, checkpoints, unmoved, quarantined, rejected)
+    folds = min((part.folds for part in parts), default=1)
+    return Progress(live, versions, checkpoints, unmoved, quarantined, rejected, folds)
 
 
 def read_progress(dsn: str, schema: str) -> Progress:
@@ -51,8 +56,9 @@ def read_progress(dsn: str, schema: str) -> Progress:
             raise UnavailableError("Postgres", f"there are no tables in schema {schema} yet")
         rows = connection.execute(query("select_progress", row[0])).fetchall()
         quarantined, rejected = connection.execute(query("count_troubles", row[0])).fetchall()[0]
+        (folds,) = connection.execute(query("select_folds", row[0], schema)).fetchall()[0]
         version = str(connection.info.parameter_status("server_version"))
     places = {LogPartition(log, partition): rest for log, partition, *rest in rows}
     checkpoints = {place: Checkpoint(*rest[:-1]) for place, rest in places.items()}
     unmoved = {place: float(rest[-1]) for place, rest in places.items()}
-    return Progress(str(row[0]), version, checkpoints, unmoved, quarantined, rejected)
+    return Progress(str(row[0]), version, checkpoints, unmoved, quarantined, rejected, folds)
