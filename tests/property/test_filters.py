@@ -160,6 +160,21 @@ def test_a_cursor_of_no_time_is_refused(micros: int) -> None:
         decode_cursor(text, None, Order())
 
 
+@pytest.mark.parametrize("name", ["date", "TYPE", "case", "Any", "é", '"a b"', '"IS"', '"INT["'])
+def test_a_name_is_any_word_or_in_quotes(name: str) -> None:
+    assert parse_filter(f"{name} IN (5)").filter == Field(name.strip('"')).one_of(5)
+
+
+@pytest.mark.parametrize(
+    "name", ["double precision", "timestamp with time zone", "IS", "NULL", "a.b", "$1", "'a'", "INT[]"]
+)
+def test_what_is_no_word_is_no_name(name: str) -> None:
+    with pytest.raises(FilterError) as refused:
+        parse_filter(f"Status = 'Failed' AND {name} IN (5)")
+    assert refused.value.position is not None
+    assert 22 <= refused.value.position < 40
+
+
 def test_a_chain_built_of_operators_is_the_chain_of_the_text() -> None:
     first, second, third = (Field("a").equals(number) for number in range(3))
     assert first & second & third == first & (second & third) == parse_filter("a = 0 AND (a = 1 AND a = 2)").filter

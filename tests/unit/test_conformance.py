@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -13,15 +13,25 @@ from aion_store.conformance import SCENARIOS, run_scenario
 from aion_store.contract import EventStore, WriteToken
 from aion_store.errors import StoreError
 from aion_store.memory import MemoryStore
-from aion_store.model.consistency import ConsistencyToken
+from aion_store.memory.subscription import MemorySubscription
+from aion_store.model.consistency import Consistency, ConsistencyToken
 from aion_store.model.description import WorkflowDescription
 from aion_store.model.events import Event
 from aion_store.model.ids import RunId, TimerId, WorkflowId
 from aion_store.model.packages import PackageRecord
 from aion_store.model.timers import TimerEntry
 from aion_store.model.workflow import WorkflowSummary
+from aion_store.streams.contract import Subscription
+from aion_store.streams.event import StreamedEvent
+from aion_store.streams.position import Start
+from aion_store.streams.request import checked_request
 from aion_store.visibility.filters import Filter
 from aion_store.visibility.listing import WorkflowPage
+
+ANYTHING: Mapping[str, Any] = {
+    "start": Start.BEGINNING,
+    **dict.fromkeys(("kinds", "workflow_types", "workflow_id", "group")),
+}
 
 
 class ForgetsTheOrder(MemoryStore):
@@ -158,6 +168,65 @@ class IgnoresPartitions(MemoryStore):
         return await super().list_active()
 
 
+class StreamsInOnePage(MemoryStore):
+    async def stream_history(self, workflow_id: WorkflowId, **options: Any) -> AsyncIterator[list[Event]]:
+        size, first = options.get("page_size", 500), options.get("from_seq", 1)
+        events = await super().read_history_from(workflow_id, first)
+        for start in range(0, len(events), size):
+            yield events[start : start + size]
+
+
+class WaitsForNothing(MemoryStore):
+    async def wait_for(self, token: ConsistencyToken, *, timeout_s: float | None = None) -> None:
+        pass
+
+
+class LagsInSessions(MemoryStore):
+    async def read_history_from(
+        self, workflow_id: WorkflowId, from_seq: int, *, consistency: Any = Consistency.STRONG, **options: Any
+    ) -> list[Event]:
+        events = await super().read_history_from(workflow_id, from_seq, consistency=consistency, **options)
+        return events[:-1] if consistency is Consistency.SESSION else events
+
+
+class SubscribesFromTheBeginning(MemoryStore):
+    def subscribe(self, **arguments: Any) -> Subscription:
+        if not isinstance(arguments.get("start"), int):
+            arguments["start"] = Start.BEGINNING
+        return super().subscribe(**arguments)
+
+
+class IgnoresConditions(MemoryStore):
+    def subscribe(self, **arguments: Any) -> Subscription:
+        return super().subscribe(**{**arguments, "kinds": None, "workflow_types": None})
+
+
+class Forgetful(MemorySubscription):
+    async def acknowledge(self, event: StreamedEvent) -> bool:
+        return True
+
+
+class KeepsNoProgress(MemoryStore):
+    def subscribe(self, **arguments: Any) -> Subscription:
+        return Forgetful(self._log, checked_request(**{**ANYTHING, **arguments}))
+
+
+class Doubling(MemorySubscription):
+    async def __anext__(self) -> StreamedEvent:
+        before = self._place
+        event = await super().__anext__()
+        doubled: set[int] = self.__dict__.setdefault("doubled", set())
+        if event.seq % 5 == 4 and event.ordinal not in doubled:
+            doubled.add(event.ordinal)
+            self._place = before
+        return event
+
+
+class HandsOutTwice(MemoryStore):
+    def subscribe(self, **arguments: Any) -> Subscription:
+        return Doubling(self._log, checked_request(**{**ANYTHING, **arguments}))
+
+
 class OwnsNothing(MemoryStore):
     def owned_partitions(self) -> frozenset[int]:
         return frozenset()
@@ -186,6 +255,13 @@ class OwnsNothing(MemoryStore):
         (CountsOnlyStarts, {93}),
         (IgnoresPartitions, {108}),
         (OwnsNothing, {107}),
+        (StreamsInOnePage, {79}),
+        (WaitsForNothing, {87}),
+        (LagsInSessions, {35, 109}),
+        (SubscribesFromTheBeginning, {96, 97, 100, 102, 105}),
+        (IgnoresConditions, {98, 105}),
+        (KeepsNoProgress, {101}),
+        (HandsOutTwice, {95, 97, 99, 101, 103, 104}),
     ],
 )
 def test_a_store_that_breaks_a_rule_fails_its_scenario(store: type[EventStore], numbers: set[int]) -> None:

@@ -7,6 +7,7 @@ from aion_store.conformance.events import HistoryBuilder, run, workflow
 from aion_store.contract import EventStore
 from aion_store.errors import LimitExceededError
 from aion_store.limits import MAX_EVENT_BYTES, MAX_HISTORIES_PER_READ, MAX_PAGE_BYTES
+from aion_store.log.codec import encode_event
 from aion_store.model.events import Event
 
 ONE, TWO, UNKNOWN = workflow(1), workflow(2), workflow(9)
@@ -89,3 +90,7 @@ async def s79_a_long_history_streams_in_bounded_pages(store: EventStore) -> None
         await record(store, events[-1])
     found = [page async for page in store.stream_history(ONE)]
     same([event.seq for page in found for event in page], [event.seq for event in events], "the sequences of a stream")
+    before_last = [sum(len(encode_event(event)) for event in page[:-1]) for page in found]
+    same(
+        [size < MAX_PAGE_BYTES for size in before_last], [True] * len(found), f"of {before_last} bytes, what is bounded"
+    )

@@ -14,6 +14,8 @@ from aion_store.call_rules import (
     checked_sequence,
     checked_workflow_ids,
 )
+from aion_store.limits import MAX_PAGE_BYTES
+from aion_store.log.codec import encode_event
 from aion_store.memory.recording import Recording
 from aion_store.model.consistency import Consistency, ReadConsistency
 from aion_store.model.events import Event
@@ -115,9 +117,16 @@ class MemoryHistories(Recording):
     ) -> AsyncIterator[list[Event]]:
         """As `read_history_from`, a page at a time."""
         size = checked_page_size(page_size)
-        events = await self.read_history_from(workflow_id, from_seq, consistency=consistency)
-        for start in range(0, len(events), size):
-            yield events[start : start + size]
+        page: list[Event] = []
+        page_bytes = 0
+        for event in await self.read_history_from(workflow_id, from_seq, consistency=consistency):
+            if len(page) == size or page_bytes >= MAX_PAGE_BYTES:
+                yield page
+                page, page_bytes = [], 0
+            page.append(event)
+            page_bytes += len(encode_event(event))
+        if page:
+            yield page
 
     async def head(
         self,

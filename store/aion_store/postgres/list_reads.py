@@ -6,13 +6,13 @@ from collections.abc import AsyncIterator, Collection
 from typing import Final
 
 from aion_store.call_rules import check_filter, checked_page_size
+from aion_store.limits import MAX_INTEGER
 from aion_store.model.consistency import Consistency, ReadConsistency
 from aion_store.model.ids import WorkflowId
 from aion_store.model.workflow import WorkflowFilter, WorkflowSummary
 from aion_store.postgres import merging, rows
 from aion_store.postgres.pool import Query
 from aion_store.postgres.relatives import SUMMARY_PARENT, RelativeReads
-from aion_store.postgres.table_reads import given
 
 EVERY_WORKFLOW: Final = WorkflowFilter()
 _ALL_ROWS: Final = None
@@ -29,7 +29,7 @@ class ListReads(RelativeReads):
         timeout_s: float | None = None,
     ) -> list[WorkflowId]:
         """Every workflow with at least one event, in id text order."""
-        query = _page("select_workflow_ids", None, _ALL_ROWS, partitions)
+        query = self._page("select_workflow_ids", None, _ALL_ROWS, partitions)
         return rows.workflow_ids_from(await self._one(query, partitions, consistency, timeout_s))
 
     async def list_active(
@@ -40,7 +40,7 @@ class ListReads(RelativeReads):
         timeout_s: float | None = None,
     ) -> list[WorkflowId]:
         """The workflows whose status isn't terminal, in id text order."""
-        query = _page("select_active_ids", None, _ALL_ROWS, partitions)
+        query = self._page("select_active_ids", None, _ALL_ROWS, partitions)
         return rows.workflow_ids_from(await self._one(query, partitions, consistency, timeout_s))
 
     async def list_paused(
@@ -51,7 +51,7 @@ class ListReads(RelativeReads):
         timeout_s: float | None = None,
     ) -> list[WorkflowId]:
         """The workflows that are paused, in id text order."""
-        query = Query("select_paused_ids", {"partitions": given(partitions)}, merge=merging.ids())
+        query = Query("select_paused_ids", {"partitions": self._given(partitions)}, merge=merging.ids())
         return rows.workflow_ids_from(await self._one(query, partitions, consistency, timeout_s))
 
     def workflow_id_pages(
@@ -112,18 +112,19 @@ class ListReads(RelativeReads):
         consistency: ReadConsistency,
         timeout_s: float | None,
     ) -> AsyncIterator[list[WorkflowId]]:
-        checked_page_size(page_size)
+        size = min(checked_page_size(page_size), MAX_INTEGER)
         after: WorkflowId | None = None
         while True:
-            found = await self._one(_page(name, after, page_size, partitions), partitions, consistency, timeout_s)
+            found = await self._one(self._page(name, after, size, partitions), partitions, consistency, timeout_s)
             page = rows.workflow_ids_from(found)
             if page:
                 yield page
                 after, consistency = page[-1], Consistency.EVENTUAL
-            if len(page) < page_size:
+            if len(page) < size:
                 return
 
-
-def _page(name: str, after: WorkflowId | None, page_size: int | None, partitions: Collection[int] | None) -> Query:
-    bounds = {"after": after, "page_size": page_size, "partitions": given(partitions)}
-    return Query(name, bounds, merge=merging.ids(page_size))
+    def _page(
+        self, name: str, after: WorkflowId | None, page_size: int | None, partitions: Collection[int] | None
+    ) -> Query:
+        bounds = {"after": after, "page_size": page_size, "partitions": self._given(partitions)}
+        return Query(name, bounds, merge=merging.ids(page_size))

@@ -38,8 +38,7 @@ class TableReads:
         """The rows of each query; `partitions` are those that the answer depends on, `home` the one it is in alone."""
         check_consistency(consistency)
         wait_s = self._timeout_s if timeout_s is None else timeout_s
-        known = None if partitions is None else [p for p in partitions if 0 <= p < self._partitions]
-        return await self._reads.read(log, known, queries, consistency, wait_s, home)
+        return await self._reads.read(log, self._given(partitions), queries, consistency, wait_s, home)
 
     async def _one(
         self, query: Query, partitions: Collection[int] | None, consistency: ReadConsistency, timeout_s: float | None
@@ -51,7 +50,6 @@ class TableReads:
         check_workflow_id(workflow_id)
         return {"partition": partition_of(workflow_id, self._partitions), "workflow_id": workflow_id}
 
-
-def given(partitions: Collection[int] | None) -> list[int] | None:
-    """The parameter that restricts to some partitions."""
-    return None if partitions is None else list(partitions)
+    def _given(self, partitions: Collection[int] | None) -> list[int] | None:
+        """The parameter that restricts to some partitions: those that there are."""
+        return None if partitions is None else [each for each in partitions if 0 <= each < self._partitions]

@@ -7,12 +7,13 @@ from datetime import UTC, datetime
 from typing import Any
 
 from aion_store.call_rules import checked_limit, checked_page_size, checked_time
+from aion_store.limits import MAX_INTEGER
 from aion_store.model.consistency import Consistency, ReadConsistency
 from aion_store.model.ids import WorkflowId
 from aion_store.model.timers import TimerEntry
 from aion_store.postgres import merging, rows
 from aion_store.postgres.pool import Query
-from aion_store.postgres.table_reads import TableReads, given
+from aion_store.postgres.table_reads import TableReads
 
 
 class TimerReads(TableReads):
@@ -29,13 +30,14 @@ class TimerReads(TableReads):
         timeout_s: float | None = None,
     ) -> list[TimerEntry]:
         """The armed timers with fire_at ≤ `as_of`, by fire_at, workflow id, timer id text."""
+        count = checked_limit(limit)
         bounds: dict[str, Any] = {
             "as_of": checked_time(as_of),
             "after_at": None if after is None else after.fire_at,
             "after_workflow": None if after is None else after.workflow_id,
             "after_timer": None if after is None else str(after.timer_id),
-            "page_size": checked_limit(limit),
-            "partitions": given(partitions),
+            "page_size": None if count is None else min(count, MAX_INTEGER),
+            "partitions": self._given(partitions),
         }
         by_time = merging.ordered(lambda row: (row[2], row[0], row[1]), bounds["page_size"])
         query = Query("select_due_timers", bounds, merge=by_time)

@@ -87,7 +87,7 @@ def _kind(tokens: Sequence[Any], index: int, state: str, names: frozenset[Any]) 
         return _END, 0
     token, kind = tokens[index], str(tokens[index].token_type.name)
     following = str(tokens[index + 1].token_type.name) if index + 1 < len(tokens) else ""
-    is_word = token.token_type in names and kind not in _RESERVED
+    is_word = token.token_type in names and kind not in _RESERVED and " " not in token.text  # as DOUBLE PRECISION has
     if kind == "IDENTIFIER" or (is_word and _NAME in _STATES[state].next):
         return _NAME, 1
     if (kind in _DATED and following == "STRING") or (kind == "DASH" and following == "NUMBER"):
