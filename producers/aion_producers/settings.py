@@ -35,7 +35,10 @@ class WriterSettings:
     turn_s: float = 0.01
     """How long a writer lets the callers that it answered hand in their next writes, before it takes what is there."""
     max_queued_writes: int = MAX_QUEUED_APPENDS
+    """Accepted and unanswered ones; as many again may wait for room, a quarter of them of one workflow. Then
+    callers are refused at once."""
     max_queued_bytes: int = MAX_QUEUED_BYTES
+    """The same in bytes."""
     max_transaction_records: int = 5_000
     max_transaction_bytes: int = 16 * MIB
     max_heads: int = 100_000

@@ -1,40 +1,41 @@
 """The event loop's side of a partition: which writes are unanswered, the bounds on them, and their deadlines.
 
 Everything here runs on the loop's thread. A caller is answered at its deadline whatever the partition's thread does.
-A full partition makes callers wait; when there is room again, workflows take turns, so that none keeps others out.
+A full partition makes callers wait, as many as it takes itself; past that they are refused at once.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections import OrderedDict
 from collections.abc import Sequence
-from typing import Any, TypeAlias
+from typing import Any
 
 from aion_producers.inbox import Inbox, Refusal
+from aion_producers.waiting_line import WaitingLine
 from aion_producers.write import Answer, Write
 from aion_store.errors import StoreError, UnavailableError
 from aion_store.model.consistency import ConsistencyToken
 
 _SWEEP_S = 0.02
 """Deadlines are kept to this, so that many of them cost one look."""
+_REST_FACTOR = 9
+"""After a look this many times what it took, so that looks at many thousands take a tenth of the loop at most."""
 _NEVER = float("inf")
 
 
-_Line: TypeAlias = OrderedDict[Write, asyncio.Future[None]]
-"""Writes of one workflow that aren't accepted yet, and what their callers wait on."""
-
-
 class Submissions:
-    """Accepts writes for one partition's inbox and answers their callers."""
+    """Accepts writes for one partition's inbox and answers their callers.
+
+    At most `max_writes` of `max_bytes` together are accepted and unanswered, and as many again wait for room.
+    """
 
     def __init__(self, inbox: Inbox[Any], max_writes: int, max_bytes: int) -> None:
         self._inbox, self._max_writes, self._max_bytes = inbox, max_writes, max_bytes
         self._loop = asyncio.get_running_loop()
         self._unanswered: set[Write] = set()
         self._size_bytes = 0
-        self._waiting: OrderedDict[bytes | None, _Line] = OrderedDict()
-        self._sweep_at = _NEVER
+        self._waiting = WaitingLine(max_writes, max_bytes)
+        self._sweep_at, self._sweep_not_before = _NEVER, 0.0
         self._timer: asyncio.TimerHandle | None = None
         self._idle = asyncio.Event()
         self._idle.set()
@@ -93,19 +94,17 @@ class Submissions:
     def turn_away(self, refusal: Refusal) -> None:
         """Take no more, and answer everyone whose write isn't in flight: those are the thread's to answer."""
         self.settle([(write, refusal(write)) for write in self._inbox.refuse(refusal)])
-        for line in self._waiting.values():
-            for write, room in line.items():
-                if not room.done():
-                    room.set_exception(refusal(write))
+        for write, room in self._waiting:
+            if not room.done():
+                room.set_exception(refusal(write))
 
     def give_up(self, reason: str) -> None:
         """Answer everyone who still waits: UnavailableError, or OutcomeUnknownError for what is in flight."""
+        for write, room in self._waiting:  # they first, or they would be let in
+            if not room.done():
+                room.set_exception(write.unavailable(reason))
         for write in list(self._unanswered):
             self._expire(write, reason)
-        for line in self._waiting.values():
-            for write, room in line.items():
-                if not room.done():
-                    room.set_exception(_unavailable(write, reason))
         if self._timer is not None:
             self._timer.cancel()
 
@@ -153,33 +152,26 @@ class Submissions:
     async def _wait_for_room(self, write: Write) -> None:
         """Returns once the write is in the inbox: in the order of the calls of its workflow, and in that one's turn.
 
-        Raises UnavailableError when that isn't by its deadline, and what the inbox refuses with.
+        Raises UnavailableError when that isn't by its deadline, and at once when too many wait already; and what the
+        inbox refuses with.
         """
-        room: asyncio.Future[None] = self._loop.create_future()
-        line = self._waiting.setdefault(write.key, OrderedDict())
-        line[write] = room
+        room = self._waiting.join(write).room
         try:
             await room
         except BaseException:
-            self._leave_line(write, line)
+            self._waiting.leave(write)
             self._let_in()
             if not self._unanswered:
                 self._idle.set()
             raise
-
-    def _leave_line(self, write: Write, line: _Line) -> None:
-        line.pop(write, None)
-        if not line and self._waiting.get(write.key) is line:
-            del self._waiting[write.key]
 
     def _let_in(self) -> None:
         """Put waiting writes into the inbox while there is room, one per workflow in turn.
 
         At once, so that nobody who hands in afterwards comes before them.
         """
-        while self._waiting:
-            key, line = next(iter(self._waiting.items()))
-            write, room = next(iter(line.items()))
+        while (first := self._waiting.first()) is not None:
+            write, room = first
             if not room.done():
                 if not self._fits(write):
                     return
@@ -189,12 +181,10 @@ class Submissions:
                     room.set_exception(error)
                 else:
                     room.set_result(None)
-            self._leave_line(write, line)
-            if line:
-                self._waiting.move_to_end(key)
+            self._waiting.leave(write, in_turn=True)
 
     def _sweep_by(self, deadline: float) -> None:
-        self._sweep_at = max(deadline, self._loop.time() + _SWEEP_S)
+        self._sweep_at = max(deadline, self._loop.time() + _SWEEP_S, self._sweep_not_before)
         if self._timer is not None:
             self._timer.cancel()
         self._timer = self._loop.call_at(self._sweep_at, self._sweep)
@@ -202,18 +192,20 @@ class Submissions:
     def _sweep(self) -> None:
         """Answer everyone whose time is up; those that wait for room first, or they would be let in."""
         now, nearest = self._loop.time(), _NEVER
-        for line in self._waiting.values():
-            for write, room in line.items():
-                if write.deadline > now:
-                    nearest = min(nearest, write.deadline)
-                elif not room.done():
-                    room.set_exception(_unavailable(write, "the writer's queue was full until the deadline"))
+        for write, room in self._waiting:
+            if write.deadline > now:
+                if write.deadline < nearest:
+                    nearest = write.deadline
+            elif not room.done():
+                room.set_exception(write.unavailable("the writer's queue was full until the deadline"))
         for write in list(self._unanswered):
             if write.deadline > now:
-                nearest = min(nearest, write.deadline)
+                if write.deadline < nearest:
+                    nearest = write.deadline
             else:
                 self._expire(write, None)
-        self._sweep_at, self._timer = _NEVER, None
+        ended = self._loop.time()
+        self._sweep_at, self._sweep_not_before, self._timer = _NEVER, ended + _REST_FACTOR * (ended - now), None
         if nearest < _NEVER:
             self._sweep_by(nearest)
 
@@ -227,12 +219,7 @@ class Submissions:
             elif reason is None and trouble is not None:
                 write.future.set_exception(UnavailableError(trouble.service, trouble.reason))
             else:
-                write.future.set_exception(_unavailable(write, reason or "the write was queued until its deadline"))
+                write.future.set_exception(write.unavailable(reason or "the write was queued until its deadline"))
 
         self._inbox.withdraw(write, answer)
         self._release(write)
-
-
-def _unavailable(write: Write, reason: str) -> UnavailableError:
-    subject = "the packages" if write.workflow_id is None else f"workflow {write.workflow_id}"
-    return UnavailableError(f"The writer of {subject}", reason)

@@ -82,6 +82,11 @@ class Write:
         """It won't be written: what waits to be noticed as such shall not take memory."""
         self.append = self.draft = None
 
+    def unavailable(self, reason: str) -> UnavailableError:
+        """The answer when it wasn't written and won't be, for this reason."""
+        subject = "the packages" if self.workflow_id is None else f"workflow {self.workflow_id}"
+        return UnavailableError(f"The writer of {subject}", reason)
+
     def outcome_unknown(self) -> OutcomeUnknownError:
         """The answer when only the log knows."""
         return OutcomeUnknownError(self.workflow_id, self.append_id)

@@ -213,7 +213,8 @@ class WritableEventStore(Protocol):
         Raises SequenceConflictError when the head differs (reported before any other fault of the batch),
         InvalidAppendError when the batch itself is wrong or its append_id was used for other events,
         LimitExceededError, TypeError for a wrong token: nothing was written, repeating doesn't help.
-        Raises NotOwnerError, UnavailableError: nothing was written, try again.
+        Raises NotOwnerError, UnavailableError: nothing was written, try again. A full queue is waited for until the
+        deadline; where too many wait already the error comes at once: make fewer calls at a time.
         Raises OutcomeUnknownError: repeat with its append_id to learn whether it was written.
         """
         ...

@@ -85,17 +85,67 @@ def test_the_trouble_of_the_partition_is_told() -> None:
 def test_a_full_partition_lets_workflows_in_by_turns() -> None:
     async def scenario() -> None:
         inbox = Inbox[Any]()
-        submissions = Submissions(inbox, 1, MANY)
-        writes = [make_write(number) for number in (1, 1, 1, 1, 2)]
-        tasks = [asyncio.create_task(submissions.submit(write, LONG_S)) for write in writes]
+        submissions = Submissions(inbox, 16, MANY)
+        accepted = [make_write(number) for number in range(100, 116)]
+        waiting = [make_write(number) for number in (1, 1, 1, 1, 2)]
+        tasks = [asyncio.create_task(submissions.submit(write, LONG_S)) for write in (*accepted, *waiting)]
+        await settled_loop()
+        assert take(inbox) == accepted
         order: list[Write] = []
-        for _ in writes:
-            await settled_loop()
-            (write,) = take(inbox)
-            order.append(write)
+        for write in accepted[: len(waiting)]:
             submissions.settle([(write, TOKEN)])
-        assert order == [writes[0], writes[1], writes[4], writes[2], writes[3]]
+            order += take(inbox)
+        assert order == [waiting[0], waiting[4], waiting[1], waiting[2], waiting[3]]
+        submissions.settle([(write, TOKEN) for write in (*accepted, *waiting)])
         await asyncio.gather(*tasks)
+        submissions.give_up("closing")
+
+    asyncio.run(scenario())
+
+
+def test_as_many_wait_as_are_accepted_and_more_are_refused_at_once() -> None:
+    async def scenario() -> None:
+        inbox = Inbox[Any]()
+        submissions = Submissions(inbox, 8, 12_000)
+        writes = [make_write(number) for number in range(16)]
+        tasks = [asyncio.create_task(submissions.submit(write, LONG_S)) for write in writes]
+        await settled_loop()
+        with pytest.raises(UnavailableError, match="keep fewer appends under way"):
+            await submissions.submit(make_write(16), LONG_S)
+        (answer,) = await submissions.submit_many([make_write(17)], LONG_S)
+        assert isinstance(answer, UnavailableError)
+        assert take(inbox) == writes[:8]
+        submissions.settle([(write, TOKEN) for write in writes[:8]])
+        assert take(inbox) == writes[8:], "nobody who had a place lost it"
+        tasks.append(asyncio.create_task(submissions.submit(make_write(20, 6_000), LONG_S)))
+        await settled_loop()
+        with pytest.raises(UnavailableError, match="of this workflow"):
+            await submissions.submit(make_write(20), LONG_S)
+        with pytest.raises(UnavailableError, match="as much waits"):
+            await submissions.submit(make_write(21, 6_000), LONG_S)
+        submissions.give_up("closing")
+        await asyncio.gather(*tasks, return_exceptions=True)
+        await submissions.drained()
+
+    asyncio.run(scenario())
+
+
+def test_one_workflow_has_a_quarter_of_the_places() -> None:
+    async def scenario() -> None:
+        inbox = Inbox[Any]()
+        submissions = Submissions(inbox, 8, MANY)
+        accepted = [make_write(number) for number in range(100, 108)]
+        flood = [make_write(1) for _ in range(10)]
+        others = [make_write(number) for number in range(2, 8)]
+        tasks = [asyncio.create_task(submissions.submit(write, LONG_S)) for write in (*accepted, *flood, *others)]
+        await settled_loop()
+        assert sum(task.done() for task in tasks) == 8
+        take(inbox)
+        submissions.settle([(write, TOKEN) for write in accepted])
+        assert take(inbox) == [flood[0], *others, flood[1]]
+        submissions.settle([(write, TOKEN) for write in (*flood, *others)])
+        outcomes = await asyncio.gather(*tasks, return_exceptions=True)
+        assert outcomes == [*[TOKEN] * 10, *outcomes[10:18], *[TOKEN] * 6]
         submissions.give_up("closing")
 
     asyncio.run(scenario())
@@ -128,16 +178,16 @@ def test_who_waited_for_room_comes_before_whoever_is_answered_with_it() -> None:
 def test_a_caller_that_goes_when_it_is_let_in_leaves_nothing_behind() -> None:
     async def scenario() -> None:
         inbox = Inbox[Any]()
-        submissions = Submissions(inbox, 1, MANY)
-        first, second = make_write(1), make_write(2)
-        answered, gone = (asyncio.create_task(submissions.submit(write, LONG_S)) for write in (first, second))
-        many = asyncio.create_task(submissions.submit_many([make_write(3)], LONG_S))
+        submissions = Submissions(inbox, 2, MANY)
+        writes = [make_write(1), make_write(2), make_write(3)]
+        *answered, gone = [asyncio.create_task(submissions.submit(write, LONG_S)) for write in writes]
+        many = asyncio.create_task(submissions.submit_many([make_write(4)], LONG_S))
         await settled_loop()
-        assert take(inbox) == [first]
-        submissions.settle([(first, TOKEN)])
+        assert take(inbox) == writes[:2]
+        submissions.settle([(write, TOKEN) for write in writes[:2]])
         gone.cancel()
         many.cancel()
-        await asyncio.gather(answered, gone, many, return_exceptions=True)
+        await asyncio.gather(*answered, gone, many, return_exceptions=True)
         assert gone.cancelled()
         assert many.cancelled()
         assert take(inbox) == []
@@ -150,16 +200,16 @@ def test_a_caller_that_goes_when_it_is_let_in_leaves_nothing_behind() -> None:
 def test_who_waits_for_room_at_a_partition_that_refuses_is_told() -> None:
     async def scenario() -> None:
         inbox = Inbox[Any]()
-        submissions = Submissions(inbox, 1, MANY)
-        first = make_write(1)
-        tasks = [asyncio.create_task(submissions.submit(write, LONG_S)) for write in (first, make_write(2))]
-        tasks.append(asyncio.create_task(submissions.submit(make_write(3), LONG_S)))
+        submissions = Submissions(inbox, 2, MANY)
+        writes = [make_write(number) for number in range(4)]
+        tasks = [asyncio.create_task(submissions.submit(write, LONG_S)) for write in writes]
         await settled_loop()
-        assert take(inbox) == [first]
+        assert take(inbox) == writes[:2]
         inbox.refuse(lambda _: NotOwnerError(0, None))
-        submissions.settle([(first, TOKEN)])
+        submissions.settle([(writes[0], TOKEN)])
+        submissions.settle([(writes[1], TOKEN)])
         answers = await asyncio.gather(*tasks, return_exceptions=True)
-        assert [type(answer) for answer in answers] == [ConsistencyToken, NotOwnerError, NotOwnerError]
+        assert [type(answer) for answer in answers] == [*[ConsistencyToken] * 2, *[NotOwnerError] * 2]
         await submissions.drained()
         submissions.give_up("closing")
 
@@ -187,20 +237,19 @@ def test_the_bound_is_on_bytes_too_and_one_write_always_fits() -> None:
 def test_a_caller_that_gives_up_waiting_makes_room_for_the_next() -> None:
     async def scenario() -> None:
         inbox = Inbox[Any]()
-        submissions = Submissions(inbox, 1, MANY)
-        first, second, third = (
-            asyncio.create_task(submissions.submit(make_write(number), LONG_S)) for number in (1, 2, 3)
-        )
+        submissions = Submissions(inbox, 2, MANY)
+        writes = [make_write(number) for number in range(4)]
+        tasks = [asyncio.create_task(submissions.submit(write, LONG_S)) for write in writes]
         await settled_loop()
-        (write,) = take(inbox)
-        second.cancel()
+        assert take(inbox) == writes[:2]
+        tasks[2].cancel()
         await settled_loop()
-        submissions.settle([(write, TOKEN)])
+        submissions.settle([(writes[0], TOKEN)])
         await settled_loop()
-        (last,) = take(inbox)
-        submissions.settle([(last, TOKEN)])
-        assert [await first, await third] == [TOKEN, TOKEN]
-        assert second.cancelled()
+        assert take(inbox) == [writes[3]]
+        submissions.settle([(writes[1], TOKEN), (writes[3], TOKEN)])
+        assert [await tasks[number] for number in (0, 1, 3)] == [TOKEN] * 3
+        assert tasks[2].cancelled()
         await submissions.drained()
         submissions.give_up("closing")
 
