@@ -5,9 +5,11 @@ Times are the monotonic clock's, in seconds.
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from aion_producers.stability import Ends
+
+_NEVER: Final = float("inf")
 
 
 class _Behind(NamedTuple):
@@ -22,16 +24,24 @@ class EndWatch:
 
     def __init__(self, idle_check_s: float, hanging_s: float) -> None:
         self._idle_check_s, self._hanging_s = idle_check_s, hanging_s
-        self._look_at_s: float | None = None
+        self._look_at_s = self._look_by_s = _NEVER
         self._behind: _Behind | None = None
 
-    def put_off(self, now_s: float) -> None:
-        """Something was written, or a look didn't succeed: look once nothing else has happened for a while."""
+    def wrote(self, now_s: float) -> None:
+        """Something was written: look once nothing else was for a while, and under load every `hanging_s`."""
         self._look_at_s = now_s + self._idle_check_s
+        if self._look_by_s == _NEVER:
+            self._look_by_s = now_s + self._hanging_s
+
+    def looked(self, now_s: float) -> None:
+        """Readers may not reach the end yet, for all that is known: look again."""
+        self._look_by_s = _NEVER
+        self.wrote(now_s)
 
     def wait_s(self, now_s: float) -> float | None:
         """Seconds until it is time for a look; None when readers can reach the end."""
-        return None if self._look_at_s is None else max(0.0, self._look_at_s - now_s)
+        look_s = min(self._look_at_s, self._look_by_s)
+        return None if look_s == _NEVER else max(0.0, look_s - now_s)
 
     def see(self, ends: Ends, now_s: float) -> bool:
         """Take in a look; whether a transaction hangs: `hanging_s` after a look readers aren't where the end was then.
@@ -39,9 +49,10 @@ class EndWatch:
         How far the end itself has come since says nothing: under load they are always a little behind.
         """
         if ends.stable >= ends.high:
-            self._look_at_s = self._behind = None
+            self._look_at_s = self._look_by_s = _NEVER
+            self._behind = None
             return False
-        self.put_off(now_s)
+        self.looked(now_s)
         if self._behind is None or ends.stable >= self._behind.high:
             self._behind = _Behind(ends.high, now_s)
         if now_s < self._behind.at_s + self._hanging_s:

@@ -143,12 +143,12 @@ class PartitionWriter:
         if taken.writes and self._tenure is not None and self._tenure.is_suspect():
             self._inbox.put_back(taken.writes)
             self._leave_tenure()
-            more = True
-        elif taken.writes:
+            return True
+        if taken.writes:
             self._singly = max(0, self._singly - len(taken.writes))
-            more = self._write(self._cold.hold_back(taken.writes))
-        else:
-            more = self._check_end()
+            if not self._write(self._cold.hold_back(taken.writes)):
+                return False
+        more = self._check_end()
         self._cold.ask(self._heads)
         return more
 
@@ -203,7 +203,7 @@ class PartitionWriter:
             self._acquisition.advance(offset, self._place)
         self._place = group.place
         self._answer(group.answers(self._log.name))
-        self._end.put_off(time.monotonic())
+        self._end.wrote(time.monotonic())
         return True
 
     def _recover(self, writes: Iterable[Write], group: Group, fate: Fate, reason: str) -> bool:
@@ -231,7 +231,7 @@ class PartitionWriter:
                 return self._depose(unsettled, found)
             case Acquired(tenure, heads, place, found):
                 self._tenure, self._heads, self._place = tenure, heads, place
-                self._end.put_off(time.monotonic())
+                self._end.wrote(time.monotonic())
                 name = self._log.name
                 self._answer([(write, name.token(ordinal)) for write, ordinal in found.items()])
                 unwritten = [write for write in unsettled if write not in found]
@@ -259,13 +259,16 @@ class PartitionWriter:
         return renewable
 
     def _check_end(self) -> bool:
-        """When it is time: see to it that readers can reach the end; False when this writer is done."""
+        """When it is time: see to it that readers can reach the end; False when this writer is done.
+
+        It costs a request, and under load there are few.
+        """
         if self._end.wait_s(time.monotonic()) != 0.0:
             return True
         try:
             ends = self._stable.ends(self._log.topic.name, self._log.partition, self._settings.idle_check_s)
         except UnavailableError:
-            self._end.put_off(time.monotonic())
+            self._end.looked(time.monotonic())
             return True
         if not self._end.see(ends, time.monotonic()):
             return True

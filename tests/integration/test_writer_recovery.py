@@ -6,6 +6,7 @@ import asyncio
 import resource
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -38,6 +39,16 @@ def node(tmp_path: Path) -> Iterator[KafkaNode]:
 def half_a_rival(log: Log, slot: str) -> Producer:
     """Someone who initialised one of the two ids, left a transaction open, and will never be heard of again."""
     producer = Producer({**log.client, "transactional.id": f"{log.prefix}.events.0.{slot}"})
+    producer.init_transactions(TIMEOUT_S)
+    producer.begin_transaction()
+    producer.produce(log.topics.events.name, b"{}", partition=0)
+    producer.flush(TIMEOUT_S)
+    return producer
+
+
+def stray_transaction(log: Log) -> Producer:
+    """What no take-over ends: it stays for as long as it is left open."""
+    producer = Producer({**log.client, "transactional.id": f"{log.prefix}.stray"})
     producer.init_transactions(TIMEOUT_S)
     producer.begin_transaction()
     producer.produce(log.topics.events.name, b"{}", partition=0)
@@ -79,6 +90,27 @@ def test_a_transaction_that_hangs_at_the_end_of_an_idle_partition_is_ended(log: 
 
     asyncio.run(scenario())
     stable.close()
+
+
+def test_a_transaction_that_hangs_is_noticed_under_load_too(log: Log, caplog: pytest.LogCaptureFixture) -> None:
+    """Appends come faster than the idle check waits, and none of them fails: nobody's producer was fenced."""
+
+    async def scenario() -> None:
+        settings = WriterSettings(idle_check_s=TIMEOUT_S, hanging_s=0.5, take_over_try_s=1.0)
+        async with log.writer(settings) as writer:
+            for _ in range(20):
+                await writer.append(prepare(WorkflowId.random(), 0), TIMEOUT_S)
+            stray = await asyncio.to_thread(stray_transaction, log)
+            async with asyncio.timeout(TIMEOUT_S):
+                while "hangs" not in caplog.text:
+                    with suppress(UnavailableError):
+                        await writer.append(prepare(WorkflowId.random(), 0), 1.0)
+            await asyncio.to_thread(stray.abort_transaction, TIMEOUT_S)
+            await writer.append(prepare(WorkflowId.random(), 0), TIMEOUT_S)
+        assert caplog.text.count("hangs") == 1
+        await log.appends()
+
+    asyncio.run(scenario())
 
 
 def test_while_the_broker_is_away_callers_have_their_answers_in_time_and_memory_stays_bounded(

@@ -8,6 +8,7 @@ from typing import Any, cast
 
 from aion_producers.acquisition import Acquired
 from aion_producers.cold_heads import LookedUp
+from aion_producers.end_watch import EndWatch
 from aion_producers.heads import Heads
 from aion_producers.inbox import Inbox
 from aion_producers.mandate import Mandate
@@ -30,6 +31,7 @@ from tests.producing import prepare
 
 TOPIC = TopicIdentity("events", "A" * 22, 1)
 FLOOR = 100
+LONG_S = 1_000.0
 COLD, OTHER = WorkflowId(int=1), WorkflowId(int=2)
 
 
@@ -144,6 +146,14 @@ class Scene:
         while self.inbox._writes or self.inbox._notes:
             self.writer._step()
 
+    def finds_that_it_hangs(self) -> bool:
+        """Whether the writer goes on after a look at an end that was never reached, by itself and in no round."""
+        self.writer._end = EndWatch(0.0, 0.0)
+        self.writer._end.wrote(0.0)
+        goes_on = self.writer._check_end()
+        self.writer._end = EndWatch(LONG_S, LONG_S)
+        return goes_on
+
     def outcomes(self, writes: list[Write]) -> list[type]:
         return [type(self.answers.get(write)) for write in writes]
 
@@ -215,16 +225,24 @@ def test_a_take_over_makes_those_that_wait_be_decided_anew() -> None:
 
 
 def test_a_transaction_that_hangs_is_ended_by_one_take_over() -> None:
-    scene = Scene(WriterSettings(idle_check_s=0.0, hanging_s=0.0))
+    scene = Scene()
     write = scene.put(COLD, 5)
     scene.run()
-    assert scene.writer._check_end()
+    assert scene.finds_that_it_hangs()
     assert scene.writer._tenure is None, "it takes over in the next round"
     scene.helpers.work()
     scene.run()
     assert len(scene.tenures) == 2
     assert scene.outcomes([write]) == [ConsistencyToken]
     scene.tenure.broken = True
-    assert scene.writer._check_end()
+    assert scene.finds_that_it_hangs()
     assert len(scene.tenures) == 3
     assert cast("Any", scene.writer._tenure) is scene.tenure, "what broke meanwhile took over already"
+
+
+def test_the_end_is_looked_at_under_load_as_well() -> None:
+    scene = Scene(WriterSettings(hanging_s=0.0, idle_check_s=LONG_S))
+    for _ in range(3):
+        scene.put(OTHER, 5)
+        scene.run()
+    assert len(scene.tenures) == 3, "one a look"
