@@ -5,7 +5,7 @@ from __future__ import annotations
 import signal
 from typing import Final
 
-from aion_projectors.faust_app import SESSION_TIMEOUT_S
+from aion_projectors.running import SESSION_TIMEOUT_S
 from tests.cluster.scene import PROJECTOR, SESSION_S, WRITER, ClusterScene, Fault
 
 WRITER_MISSED_S: Final = 2 * SESSION_S
