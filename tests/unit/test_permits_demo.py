@@ -339,7 +339,7 @@ def test_the_command_fails_with_1_for_wrong_answers_and_for_errors_of_the_store(
 
 
 @pytest.mark.parametrize(
-    ("target", "told"), [("nonsense", "'nonsense'"), ("nonsense:", "'nonsense'"), ("memory:x", "'memory")]
+    ("target", "told"), [("nonsense", "begins with its scheme"), ("nonsense:", "'nonsense'"), ("memory:x", "'memory")]
 )
 def test_a_target_that_names_no_store_is_refused_with_2(
     target: str, told: str, capsys: pytest.CaptureFixture[str]
