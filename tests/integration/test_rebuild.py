@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import time
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from typing import Any, TypeVar
 
 import psycopg
 import pytest
@@ -15,11 +13,8 @@ from psycopg.pq import TransactionStatus
 from pydantic import SecretStr
 
 from aion_projectors import filling, shared_filling
-from aion_projectors import rebuild as rebuild_module
-from aion_projectors.checkpoints import Checkpoints
 from aion_projectors.filling import Progress
-from aion_projectors.rebuild import APPLICATION_NAME, SWAP_S, Rebuild, Rebuilt
-from aion_projectors.session import connect
+from aion_projectors.rebuild import APPLICATION_NAME, SWAP_S, Rebuilt
 from aion_projectors.shared_filling import FillingOrders, fill_shares
 from aion_service.backends import kafka_store
 from aion_service.event_store import KafkaEventStore
@@ -28,17 +23,14 @@ from aion_store import AppendBatch, Consistency, Event, WorkflowFilter, WriteTok
 from aion_store.conformance.events import HistoryBuilder, workflow
 from aion_store.errors import ConfigurationError, LogGapError, SchemaMismatchError
 from aion_store.log.record import Draft
-from aion_store.postgres import attribute_registry
 from aion_store.postgres.attribute_registry import AttributeRegistry
-from aion_store.postgres.generation import LogPartition
 from aion_store.postgres.generations import create_generation
-from aion_store.postgres.migrate import Migration, migrate, migrations
-from aion_store.postgres.sql_files import SqlFile
 from aion_store.projected import LogName
 from aion_store.visibility.fields import AttributeType
 from tests.integration.test_projected_tables import write_histories
 from tests.losing import lose_the_last_record, sequences
 from tests.projected_log import Projected, make_projected, running_worker
+from tests.rebuilding import WAITING, rebuild, rebuild_of, schemas
 from tests.servers import Servers
 from tests.verifying import assert_clean
 from tests.waiting import wait_until
@@ -46,42 +38,14 @@ from tests.waiting import wait_until
 PARTITIONS = 4
 EVENTS = 10_000
 BATCH = 50
-NEXT = len(migrations()) + 1
 BUSY_S = 2.0
 """What a busy machine may add to a swap: its catching up ends by a deadline, its commit doesn't."""
 TOKEN = WriteToken.recorder()
-WAITING = """
-select count(*) from pg_stat_activity where application_name = %s and wait_event_type = 'Lock'
-and query_start < clock_timestamp() - interval '200 ms'
-"""
-
-T = TypeVar("T")
 
 
 @pytest.fixture
 def projected(servers: Servers, database: str, topic_prefix: str) -> Projected:
     return make_projected(servers, database, topic_prefix, PARTITIONS)
-
-
-def rebuild_of(projected: Projected) -> Rebuild:
-    """A rebuild of a test's tables."""
-    return Rebuild(projected.settings.kafka, projected.dsn, projected.settings.schema_name, projected.log)
-
-
-def rebuild(projected: Projected, *, resume: bool = False) -> Rebuilt:
-    """Rebuild a test's tables."""
-    return asyncio.run(rebuild_of(projected).run(lambda *_: None, resume=resume))
-
-
-def expansion(code: str) -> Migration:
-    """A migration of a newer build, which this one needn't know."""
-    return Migration(NEXT, NEXT - 1, SqlFile("expansion", code))
-
-
-def schemas(projected: Projected) -> list[str]:
-    """The generations' schemas."""
-    rows = projected.rows("select nspname from pg_namespace where nspname like 'aion\\_g%%' order by 1")
-    return [row[0] for row in rows]
 
 
 def test_a_rebuild_works_while_appends_and_reads_go_on(
@@ -198,60 +162,6 @@ def test_a_rebuild_that_was_interrupted_goes_on_or_is_removed(
     assert_clean(projected)
 
 
-def test_tables_that_were_upgraded_meanwhile_are_not_replaced_by_older_ones(
-    projected: Projected, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    write_histories(projected, range(1, 6))
-
-    async def upgrade(*_: object) -> None:
-        await migrate(projected.dsn, schema="aion", log=projected.log, known=[*migrations(), expansion("select 1")])
-
-    with monkeypatch.context() as meanwhile:
-        meanwhile.setattr("aion_projectors.rebuild._analyze", upgrade)
-        with pytest.raises(SchemaMismatchError, match=f"found version {NEXT}, .*remove it with --drop"):
-            rebuild(projected)
-    assert projected.live_schema == "aion_g1"
-    assert asyncio.run(rebuild_of(projected).drop()) == "aion_g2"
-
-
-def test_a_swap_waits_for_an_upgrade_that_is_under_way(projected: Projected, caplog: pytest.LogCaptureFixture) -> None:
-    write_histories(projected, range(1, 6))
-    slow = expansion("lock table {generation}.packages in access exclusive mode")
-    migrating = migrate(projected.dsn, schema="aion", log=projected.log, known=[*migrations(), slow])
-    with psycopg.connect(projected.dsn) as holder, ThreadPoolExecutor(2) as threads:
-        holder.execute("lock table aion_g1.packages in access share mode")
-        upgraded = threads.submit(lambda: asyncio.run(migrating))
-        try:
-            migrator = "aion-store migrate"
-            wait_until(lambda: projected.rows(WAITING, migrator) == [(1,)] or upgraded.done(), "the migration waits")
-            rebuilding = threads.submit(lambda: rebuild(projected))
-            wait_until(lambda: "the swap is tried again" in caplog.text or rebuilding.done(), "the swap waits")
-            assert not rebuilding.done()
-        finally:
-            holder.rollback()
-        upgraded.result()
-        with pytest.raises(SchemaMismatchError, match=f"found version {NEXT}"):
-            rebuilding.result()
-    assert projected.live_schema == "aion_g1"
-
-
-def test_a_swap_that_does_not_catch_up_in_time_lets_go_and_is_tried_again(
-    projected: Projected, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    write_histories(projected, range(1, 6))
-    reach, tries = filling.Filling.reach, list[bool]()
-
-    async def reach_more(self: filling.Filling, goals: Mapping[LogPartition, int], deadline: float) -> bool:
-        assert deadline <= time.monotonic() + SWAP_S
-        further = 0 if tries else 1_000
-        tries.append(await reach(self, {place: goal + further for place, goal in goals.items()}, deadline))
-        return tries[-1]
-
-    monkeypatch.setattr(filling.Filling, "reach", reach_more)
-    assert rebuild(projected).generation == "aion_g2"
-    assert tries == [False, True]
-
-
 def test_autovacuum_may_hold_the_new_tables(projected: Projected, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("aion_projectors.rebuild._LOCK_MS", 50)
     write_histories(projected, range(1, 6))
@@ -326,44 +236,6 @@ def test_a_rebuilt_generation_is_like_a_migrated_one(projected: Projected) -> No
     assert len(before) > 100
 
 
-def indexes(projected: Projected, generation: str) -> int:
-    """How many search attributes have a whole index there."""
-    count = (
-        "select count(*) from pg_index join pg_class on oid = indexrelid where indisvalid"
-        " and relnamespace = to_regnamespace(%s) and relname like 'workflows\\_attribute\\_%%'"
-    )
-    return projected.rows(count, generation)[0][0]
-
-
-def test_an_attribute_registered_while_a_rebuild_swaps_has_its_index(
-    projected: Projected, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    write_histories(projected, range(1, 6))
-    registry = AttributeRegistry(projected.dsn, "aion")
-    index_attributes, make_index = rebuild_module.index_attributes, attribute_registry._make_index
-
-    async def index_then_register(*arguments: Any) -> Any:
-        indexed = await index_attributes(*arguments)
-        if len(indexed) < 3:
-            await registry.register(f"attribute-{len(indexed)}", AttributeType.INT, 30)
-        return indexed
-
-    async def index_then_rebuild(*arguments: Any) -> None:
-        await make_index(*arguments)
-        if schemas(projected) == ["aion_g2"]:
-            assert (await rebuild_of(projected).run(lambda *_: None, resume=False)).generation == "aion_g3"
-
-    with monkeypatch.context() as registering:
-        registering.setattr(rebuild_module, "index_attributes", index_then_register)
-        assert rebuild(projected).generation == "aion_g2"
-    assert indexes(projected, "aion_g2") == 3
-    monkeypatch.setattr(attribute_registry, "_make_index", index_then_rebuild)
-    asyncio.run(registry.register("last", AttributeType.KEYWORD_LIST, 60))
-    assert schemas(projected) == ["aion_g3"]
-    assert indexes(projected, "aion_g3") == 4
-    assert_clean(projected)
-
-
 def test_a_log_that_lost_its_last_records_is_taken_only_when_it_is_accepted(projected: Projected) -> None:
     lose_the_last_record(projected, workflow(1))
     with pytest.raises(SchemaMismatchError, match=r"found 2 records.*--accept-log"):
@@ -396,36 +268,3 @@ def test_a_log_with_a_gap_or_another_log_is_refused_and_the_live_tables_stay(
     assert rebuilt.generation == "aion_g2"
     made_from = projected.rows("select events_topic_id, packages_topic_id from generation")
     assert made_from == [(other.log.events.topic_id, other.log.packages.topic_id)]
-
-
-def test_checkpoints_are_found_after_a_swap_between_two_statements(projected: Projected) -> None:
-    write_histories(projected, range(1, 4))
-    asyncio.run(rebuild_of(projected).run(lambda *_: None, resume=False))
-    places = [LogPartition("events", partition) for partition in range(PARTITIONS)]
-    stale: list[str] = []
-
-    class Interrupted(Checkpoints):
-        async def _find_live(self, connection: psycopg.AsyncConnection[Any]) -> str:
-            return stale.pop() if stale else await super()._find_live(connection)
-
-    async def main() -> None:
-        log = projected.log
-        topic_ids: dict[LogName, str] = {"events": log.events.topic_id, "packages": log.packages.topic_id}
-        checkpoints = Interrupted(projected.settings.schema_name, topic_ids)
-        async with await connect(projected.dsn) as connection:
-
-            async def swapped(ask: Callable[[], Awaitable[T]]) -> T:
-                stale.append("aion_g1")  # which was removed
-                answer = await ask()
-                assert not stale
-                return answer
-
-            rows = await swapped(lambda: checkpoints.read(connection, places))
-            assert rows.keys() == set(places)
-            await swapped(lambda: checkpoints.halt(connection, places[0], "one"))
-            await swapped(lambda: checkpoints.halt_log(connection, "events", "all"))
-            freed = await swapped(lambda: checkpoints.unhalt(connection, None))
-            assert freed == {place: "one" if place == places[0] else "all" for place in places}
-
-    asyncio.run(main())
-    assert_clean(projected)
