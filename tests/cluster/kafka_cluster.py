@@ -80,12 +80,12 @@ class KafkaCluster:
         return all(len(partition.isrs) == len(BROKERS) for partition in partitions)
 
     def members(self, group_id: str) -> int:
-        """How many members of a consumer group have partitions, where it isn't about to share them anew; else 0."""
+        """How many members a consumer group has, where it isn't about to share its partitions anew; else 0."""
         admin = AdminClient({"bootstrap.servers": self.bootstrap_servers, "log_level": 0})
         group = admin.describe_consumer_groups([group_id], request_timeout=ASK_S)[group_id].result()
         if group.state is not ConsumerGroupState.STABLE:
             return 0
-        return sum(bool(member.assignment.topic_partitions) for member in group.members)
+        return len(group.members)
 
     def cut_off(self, number: int) -> None:
         """From now on nothing passes between this broker and the two others; clients still reach all three."""
