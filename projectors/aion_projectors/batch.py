@@ -38,6 +38,8 @@ class Batch:
 
     appends: dict[WorkflowKey, list[list[Entry]]] = field(default_factory=dict[WorkflowKey, list[list[Entry]]])
     rejected: list[tuple[int, Rejected]] = field(default_factory=list[tuple[int, Rejected]])
+    size_bytes: int = 0
+    """How long the values of the appends' records are together."""
 
     def add(self, partition: int, appends: Iterable[Append]) -> None:
         """Take the complete appends of a partition."""
@@ -52,6 +54,7 @@ class Batch:
                 self.rejected += [(partition, Rejected(record, reason or "")) for record in append]
                 continue
             entries = [Entry(record, fact_of(record)) for record in append]
+            self.size_bytes += sum(len(record.value) for record in append)
             of_workflow = self.appends.get(key)
             if of_workflow is None:
                 self.appends[key] = [entries]
