@@ -48,10 +48,11 @@ class Histories:
         self._builders = [HistoryBuilder(workflow(number)) for number in range(1, size + 1)]
         self.written = 0
 
-    def go_on(self) -> None:
+    def go_on(self, text: str = "hello") -> None:
+        """`text` is what the last signal of each says."""
         with self._projected.writer.transaction():
             for builder in self._builders:
-                events = [builder.signal() if builder.head else builder.started(), builder.signal()]
+                events = [builder.signal() if builder.head else builder.started(), builder.signal(text)]
                 self._projected.writer.append(builder.workflow_id, events)
                 self.written += len(events)
 
@@ -61,7 +62,7 @@ def stuck_in_copy(projected: Projected, histories: Histories) -> Generator[None]
     """Within, a worker that has begun to apply waits in its COPY, holding checkpoints; afterwards it could go on."""
     with projected.session() as connection:
         connection.execute(f"lock table {projected.live_schema}.events in access exclusive mode".encode())
-        histories.go_on()
+        histories.go_on(text="x" * 20_000)  # a few small ones are sent together with the commit, which then is done
         wait_until(lambda: projected.rows(WAITING), "a worker waits in COPY")
         yield
 
