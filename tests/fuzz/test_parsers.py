@@ -17,6 +17,7 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 from hypothesis import HealthCheck, given, seed, settings
+from hypothesis import strategies as st
 
 from aion_service.audit.signed_note import SignerKey, VerifierKey
 from aion_service.transfer.export import MANIFEST
@@ -45,9 +46,16 @@ RESIDENT_FLOOR_BYTES = 96 * 2**20
 @pytest.fixture(scope="module", autouse=True)
 def _memory_is_traced() -> Generator[None]:
     parse_filter("Status = 'Failed'")  # what is imported by the first call isn't the input's memory
+    look_for_constants()
     tracemalloc.start()
     yield
     tracemalloc.stop()
+
+
+@settings(max_examples=20, database=None)
+@given(text=st.text(), number=st.integers())
+def look_for_constants(text: str, number: int) -> None:
+    """Hypothesis reads the source of every module for constants, once: much longer while memory is traced."""
 
 
 def size_of(given: object) -> int:
