@@ -2,7 +2,7 @@
 
 What is applied is decided by `plan` from the locked checkpoints, so a late or repeated fetch changes nothing. They
 nearly always stand where the last fetch left them: that is planned on before they are locked, so that what folding
-needs is loaded in the same round trip. Round trips: lock and load, COPY, write and commit.
+needs is loaded in the same round trip. Round trips: lock and load; COPY, unless there are few events; write and commit.
 """
 
 from __future__ import annotations
@@ -193,7 +193,9 @@ async def store_events(
     changes = Changes()
     folded = _fold(batch, before, changes)
     if batch.size_bytes <= _FEW_BYTES:
-        return [Write("insert_events", event_columns(list(folded))), *workflow_writes(changes)]
+        few = [(key, records) for key, records in folded if records]
+        inserts = [Write("insert_events", event_columns(few))] if few else []
+        return [*inserts, *workflow_writes(changes)]
     pending, pending_bytes = [HEADER], 0
     async with connection.cursor().copy(statement("copy_events", generation=generation)) as copy:
         for key, records in folded:
